@@ -17,11 +17,13 @@ from bench import (
     mail,
     message,
     nightly,
+    promotion,
     race,
     scoring,
     storm,
     suggestion_latency,
     undoing,
+    usage,
 )
 from bench.databases import DATABASE_SIZES, drop_database
 from bench.measure import PageFailed
@@ -42,6 +44,8 @@ TABLES = {
     "message": message,
     "latency": suggestion_latency,
     "nightly": nightly,
+    "usage": usage,
+    "promotion": promotion,
 }
 # As in production, as far as one process without a proxy allows.
 SETTINGS = {"DEBUG": False, "ALLOWED_HOSTS": ["testserver"], "ROOT_URLCONF": "bench.urls"}

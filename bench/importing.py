@@ -1,31 +1,47 @@
-"""Importing a file of 1,000,000 leads, compared with a bare COPY of the same leads into the same indexed table."""
+"""Importing a file of 1,000,000 leads, compared with a bare COPY of the same leads into the same indexed table.
+
+Then the same rows with other values, which change these leads: compared with one UPDATE in SQL that writes the same.
+"""
 
 import csv
 import random
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from django.db import connection
+from django.db import connection, transaction
 
 from bench.databases import scratch_database
 from bench.table import format_verdict, render_table
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.transitions import import_file
+from leads.importing.updates.policy import DuplicatePolicy
 from leads.models import ImportBatch, Lead
 
 # The target: how many times longer than the COPY an import may take.
 MAX_RATIO = 4.0
 # The target for memory: the peak of an import of all rows above that of the first tenth of them, in MB.
 MAX_GROWTH_MB = 50
+# The target: how many times longer than the UPDATE in SQL a file that changes leads may take.
+MAX_UPDATE_RATIO = 4.0
 ROWS = 1_000_000
 HEADER = (
     *("First Name", "Last Name", "Email", "Phone", "Company", "Lead Source", "Stage", "Amount", "Close Date"),
     *("Tags", "City", "Industry", "Notes"),
 )
 COLUMNS = ", ".join(field.column for field in Lead._meta.local_concrete_fields if not field.generated)
+NEW_NOTES, NEW_WEBSITE = "Has a quote by now", "https://www.company.example"
+CREATE_VALUES_SQL = "CREATE TEMPORARY TABLE new_values ({columns}) ON COMMIT DROP"
+# A lead that changes is looked at again, which moves it in the indexes.
+UPDATE_SQL = """
+    UPDATE leads SET notes = new."Notes", company_website = new."Website", updated_at = now(),
+           last_activity_at = greatest(leads.last_activity_at, now()),
+           next_look_at = CASE WHEN leads.closed_at IS NULL THEN now() ELSE leads.next_look_at END
+      FROM new_values AS new WHERE lower(leads.contact_email) = lower(new."Email") AND leads.contact_email <> ''
+"""
 
 
 def run(repeat: int, rows: int = ROWS) -> bool:
@@ -39,9 +55,11 @@ def run(repeat: int, rows: int = ROWS) -> bool:
         small_peak = peak_megabytes()
         with scratch_database():
             our_seconds = time_import(source, rows)
+            peak = peak_megabytes()
             save_leads(copied)
             batch = ImportBatch.objects.get()
-        peak = peak_megabytes()
+            changes = time_changes(Path(folder, "changed.csv"), rows)
+        update_peak = peak_megabytes()
         with scratch_database():
             # The leads name their import.
             batch.save(force_insert=True)
@@ -55,6 +73,12 @@ def run(repeat: int, rows: int = ROWS) -> bool:
         ["import_file", f"{our_seconds:.1f} s", f"{rows / our_seconds:,.0f}", f"{ratio:.2f}"],
     ]
     sys.stdout.write(render_table(["", "time", "rows/s", "ratio"], table))
+    sys.stdout.write(f"\nChanging these leads by a file; {update_peak} MB peak.\n\n")
+    plain = next(iter(changes.values()))
+    table = [[name, f"{one:.1f} s", f"{rows / one:,.0f}", f"{one / plain:.2f}"] for name, one in changes.items()]
+    sys.stdout.write(render_table(["", "time", "rows/s", "ratio"], table))
+    slow = {name: one / plain for name, one in changes.items() if one / plain > MAX_UPDATE_RATIO}
+    missed += [f"{name}: {times:.2f} times the UPDATE" for name, times in slow.items()]
     sys.stdout.write(f"{format_verdict(missed)}\n")
     return not missed
 
@@ -71,6 +95,63 @@ def write_file(path: Path, rows: int, domain: str = "example") -> None:
         writer.writerow(HEADER)
         for n in range(rows):
             writer.writerow(make_row(n, draw, domain))
+
+
+def write_changed_file(path: Path, rows: int) -> None:
+    """Write the same people with other notes, and with a website, which they have not had."""
+    draw = random.Random(5)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*HEADER, "Website"])
+        for n in range(rows):
+            writer.writerow([*make_row(n, draw, "example")[:-1], NEW_NOTES, NEW_WEBSITE])
+
+
+def time_changes(path: Path, rows: int) -> dict[str, float]:
+    """Return the seconds of the UPDATE in SQL, and of imports that update and that fill; each is rolled back."""
+    write_changed_file(path, rows)
+    sides = {
+        "COPY and UPDATE": lambda: update_plainly(path),
+        "import_file, update": lambda: import_changes(path, DuplicatePolicy.UPDATE),
+        "import_file, fill": lambda: import_changes(path, DuplicatePolicy.FILL),
+    }
+    seconds = {}
+    for name, change in sides.items():
+        with connection.cursor() as cursor:
+            # What was rolled back takes room until then.
+            cursor.execute("VACUUM ANALYZE")
+        seconds[name] = time_rolled_back(change, rows)
+    return seconds
+
+
+def update_plainly(path: Path) -> int:
+    columns = ", ".join(f'"{name}" text' for name in (*HEADER, "Website"))
+    with connection.cursor() as cursor:
+        cursor.execute(CREATE_VALUES_SQL.format(columns=columns))
+        with path.open("rb") as file, cursor.copy("COPY new_values FROM STDIN WITH (FORMAT csv, HEADER)") as copy:
+            while block := file.read(1 << 20):
+                copy.write(block)
+        cursor.execute("ANALYZE new_values")
+        cursor.execute(UPDATE_SQL)
+        return cursor.rowcount
+
+
+def import_changes(path: Path, policy: DuplicatePolicy) -> int:
+    return import_file(path, by=SYSTEM_ACTOR, duplicates=policy).updated
+
+
+def time_rolled_back(change: Callable[[], int], rows: int) -> float:
+    """Return the seconds that `change` takes with all checks; everything is as before afterwards."""
+    with transaction.atomic():
+        started = time.monotonic()
+        changed = change()
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        seconds = time.monotonic() - started
+        transaction.set_rollback(True)
+    if changed != rows:
+        raise RuntimeError(f"Expected {rows:,} leads, but there were {changed:,}.")
+    return seconds
 
 
 def make_row(n: int, draw: random.Random, domain: str) -> list[str]:

@@ -30,6 +30,7 @@ NIGHTLY_JOBS: dict[str, Callable[..., None]] = {
     "score all": leads.score_all_leads,
     "predict all leads": leads.predict_all_leads,
     "clear sessions": crm.clear_sessions,
+    "scan the JSON columns": crm.scan_json_columns,
     "forget drafts": inbox.purge_old_drafts,
     "repair owners of conversations": inbox.repair_thread_owners,
     "repair owners of suggestions": suggestions.repair_suggestion_owners,

@@ -2,15 +2,14 @@
 
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from django.db import connection, transaction
+from django.db import connection
 
 from bench.databases import scratch_database
-from bench.importing import peak_megabytes, write_file
+from bench.importing import peak_megabytes, time_rolled_back, write_file
 from bench.table import format_verdict, render_table
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.batches.undo import undo_import
@@ -35,8 +34,8 @@ def run(repeat: int, rows: int = ROWS) -> bool:
         batch = import_rows(Path(folder), rows)
         before = peak_megabytes()
         for _ in range(min(repeat, MAX_ROUNDS)):
-            rounds["DELETE FROM leads"].append(time_rolled_back(lambda: delete_plainly(batch), rows))
-            rounds["undo_import"].append(time_rolled_back(lambda: undo_import(batch), rows))
+            rounds["DELETE FROM leads"].append(time_undoing(lambda: delete_plainly(batch), rows))
+            rounds["undo_import"].append(time_undoing(lambda: undo_import(batch), rows))
         growth = peak_megabytes() - before
     seconds = {name: statistics.median(times) for name, times in rounds.items()}
     ratio = seconds["undo_import"] / seconds["DELETE FROM leads"]
@@ -74,17 +73,9 @@ def delete_plainly(batch: ImportBatch) -> int:
         return cursor.rowcount
 
 
-def time_rolled_back(delete: Callable[[], int], rows: int) -> float:
+def time_undoing(delete: Callable[[], int], rows: int) -> float:
     """Return the seconds that `delete` takes with all checks; the leads are there again afterwards."""
-    with transaction.atomic():
-        started = time.monotonic()
-        deleted = delete()
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        seconds = time.monotonic() - started
-        transaction.set_rollback(True)
-    if deleted != rows:
-        raise RuntimeError(f"Expected to delete {rows:,} leads, but {deleted:,} were deleted.")
+    seconds = time_rolled_back(delete, rows)
     if Lead.everything.count() != 2 * rows:
         raise RuntimeError("The leads are not there again.")
     return seconds

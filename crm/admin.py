@@ -20,12 +20,28 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
 from crm.forms import ADDRESS_SCHEMA, COMMUNICATIONS_SCHEMA, ClientForm, ContactForm, StaffForm
-from crm.models import ActivityLog, Client, Contact, ContactClient, CustomField, DuplicatePair, Project, SavedView, User
+from crm.models import (
+    ActivityLog,
+    Client,
+    Contact,
+    ContactClient,
+    CustomField,
+    DuplicatePair,
+    FieldStatistic,
+    Project,
+    SavedView,
+    SchemaChange,
+    SchemaThresholds,
+    User,
+)
 from crm.records import transitions
 from crm.records.consent import closed_channel_labels
 from crm.records.handover import hand_over
 from crm.records.local_time import format_moment
+from crm.schema.advice.screen import SchemaThresholdsAdmin
+from crm.schema.requests.screen import SchemaChangeAdmin
 from crm.schema.screen import CustomFieldAdmin
+from crm.schema.usage.screen import FieldStatisticAdmin
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
 from crm.screens.custom_fields.display import custom_fields_schema
@@ -308,6 +324,9 @@ class StaffAdmin(CountedDeletionMixin, UserAdmin, ModelAdmin):
 
 
 admin.site.register(CustomField, CustomFieldAdmin)
+admin.site.register(FieldStatistic, FieldStatisticAdmin)
+admin.site.register(SchemaThresholds, SchemaThresholdsAdmin)
+admin.site.register(SchemaChange, SchemaChangeAdmin)
 admin.site.unregister(Group)
 
 

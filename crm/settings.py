@@ -179,6 +179,9 @@ AI_DAILY_CALLS_EACH = env.count("AI_DAILY_CALLS_EACH", 200)
 AI_DAILY_DOLLARS = env.number("AI_DAILY_DOLLARS", "20", maximum=1_000_000)
 AI_DAILY_DOLLARS_EACH = env.number("AI_DAILY_DOLLARS_EACH", "5", maximum=1_000_000)
 
+# Seconds after which a filtered list is stopped, with a sentence instead of rows.
+LIST_TIMEOUT = env.seconds("LIST_TIMEOUT", 10)
+
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
@@ -211,6 +214,7 @@ TODAY_FIGURES = [
     "leads.screens.dashboard.tasks_due_figure",
     "suggestions.screens.dashboard.acceptance_figure",
     "ai_log.dashboard.ai_spend_figure",
+    "crm.schema.usage.dashboard.conflicting_fields_figure",
 ]
 TODAY_PANELS = [
     "leads.screens.dashboard.pipeline_panel",
@@ -219,6 +223,7 @@ TODAY_PANELS = [
     "leads.screens.dashboard.hot_leads_panel",
     "support.dashboard.tickets_due_panel",
     "leads.screens.dashboard.my_tasks_panel",
+    "crm.schema.requests.panels.requests_panel",
 ]
 RECORD_SECTIONS = {
     "leads.lead": [
@@ -239,6 +244,7 @@ RECORD_SECTIONS = {
         "ai_log.panels.client_interactions_panel",
     ],
     "crm.contact": ["leads.screens.panels.contact_leads_panel", "inbox.panels.contact_conversations"],
+    "crm.customfield": ["crm.schema.requests.panels.field_requests_panel"],
     "leads.policy": ["inbox.panels.policy_conversations"],
     "inbox.thread": ["suggestions.screens.panels.thread_suggestions_panel"],
     "support.supportticket": ["suggestions.screens.panels.ticket_suggestions_panel"],

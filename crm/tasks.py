@@ -1,9 +1,13 @@
-"""Maintenance jobs: requeue stalled jobs, delete old ones, clear sessions, find duplicates, end retention periods."""
+"""Maintenance jobs: stalled and old jobs, sessions, duplicates, JSON keys, schema changes, retention periods."""
 
 import logging
+from uuid import UUID
 
 from django.conf import settings
 from django.core.management import call_command
+from django.db import OperationalError
+from django.utils import timezone
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import JobContext
@@ -14,11 +18,17 @@ from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.duplicates.transitions import FIND_PAIRS_TASK
 from crm.records.local_time import agency_today
 from crm.records.privacy.transitions import delete_kept_clients
+from crm.schema.promotion.exceptions import ChangeLocked
+from crm.schema.promotion.running import run_change
+from crm.schema.promotion.transitions import RUN_CHANGE_TASK, queue_unfinished_changes
+from crm.schema.usage.transitions import SCAN_TASK, scan_tables
 
 logger = logging.getLogger(__name__)
 
 # After this many dead workers a job is assumed to kill them, and is marked as failed.
 MAX_ATTEMPTS = 20
+# A paused change takes a moment to stop; until then it keeps its lock.
+CHANGE_RETRY = RetryStrategy(max_attempts=60, wait=10, retry_exceptions=[ChangeLocked, OperationalError])
 KEEP_SUCCEEDED_HOURS, KEEP_OTHER_HOURS = 72, 24 * 30
 
 
@@ -71,8 +81,29 @@ def find_duplicate_pairs(timestamp: int) -> None:
         pass
 
 
+@app.periodic(cron="10 4 * * *")
+@app.task(name=SCAN_TASK, lock=SCAN_TASK, queueing_lock=SCAN_TASK)
+def scan_json_columns(timestamp: int) -> None:
+    """Scan the keys of the JSON columns, large tables by a sample."""
+    for _ in scan_tables(timezone.now()):
+        pass
+
+
 @app.periodic(cron="30 4 * * *")
 @app.task(name="crm.delete_kept_clients", queueing_lock="crm.delete_kept_clients")
 def delete_clients_kept_for_policies(timestamp: int) -> None:
     """Delete the clients of erased people once their policies need not be kept any longer."""
     delete_kept_clients(agency_today())
+
+
+@app.task(name=RUN_CHANGE_TASK, retry=CHANGE_RETRY)
+def run_schema_change(change: str) -> None:
+    """Carry out a decided schema request, or take it back."""
+    run_change(UUID(change))
+
+
+@app.periodic(cron="50 * * * *")
+@app.task(name="crm.queue_unfinished_schema_changes", queueing_lock="crm.queue_unfinished_schema_changes")
+def queue_unfinished_schema_changes(timestamp: int) -> None:
+    """Queue the schema changes that a crash left unfinished."""
+    queue_unfinished_changes()

@@ -14,6 +14,8 @@ from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_in
 from crm.models import ActivityLog, User
 from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.local_time import agency_zone, start_of_agency_day
+from crm.schema.usage.transitions import scan_tables
+from demo.field_usage import add_field_usage
 from demo.shift_dates import shift_all_dates
 from leads.models import ScoringPolicy
 from leads.scoring.field_signals import sync_all_field_signals
@@ -64,6 +66,9 @@ def load_demo(today: date) -> int:
     for _ in rescore_all_leads(policy, eve):
         pass
     for _ in find_all_pairs(eve):
+        pass
+    add_field_usage(today)
+    for _ in scan_tables(eve):
         pass
     return count
 

@@ -11,10 +11,14 @@ from django.test import TransactionTestCase, signals
 from pydantic_ai import models as pydantic_ai_models
 
 from crm.models import User
+from crm.records.field_usage import buffer
 from tests.cast import browser, make_user
 from tests.smtp_server import SmtpSink, mail_server
 from tests.table_cleanup import restore_seed_rows, save_seed_rows
 from tests.template_database import migrated_database
+
+# Tests of the counts of uses write them themselves.
+buffer.max_age = float("inf")
 
 # Tests read the screens of the admin while they are collected, before any URL is.
 admin.autodiscover()

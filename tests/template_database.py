@@ -16,6 +16,7 @@ SOURCES = (
     "*/models/*.py",
     "crm/records/*.py",
     "crm/records/privacy/suppression.py",
+    "crm/runtime/statement_statistics.py",
     "leads/ownership.py",
     "requirements.txt",
 )

@@ -23,10 +23,10 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
 $$;
 -- The text in lower case, followed by its plain letters if they differ.
 CREATE FUNCTION search_letters(text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN letters_without_accents($1) = lower($1) THEN lower($1)
-                ELSE lower($1) || ' ' || letters_without_accents($1) END
-$$;
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+-- Bound when it is made: a dump is restored with a search path that has no functions of ours.
+RETURN CASE WHEN letters_without_accents($1) = lower($1) THEN lower($1)
+            ELSE lower($1) || ' ' || letters_without_accents($1) END;
 """
 TAGS = """
 CREATE FUNCTION lower_tags(tags text[]) RETURNS text[]

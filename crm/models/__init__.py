@@ -1,12 +1,15 @@
-"""Users, clients, contacts, projects, custom fields, saved views, merges, erased people and the activity log."""
+"""Users, people, projects, custom fields, their use and schema requests, saved views, merges and the activity log."""
 
 from crm.models.activity import ActivityLog, ActorType
 from crm.models.custom_field import CustomField, CustomFieldKind, CustomFieldTable
 from crm.models.duplicate_pair import DuplicatePair
 from crm.models.erased_person import ErasedPerson
+from crm.models.field_usage import FieldStatistic, FieldUsage, FieldUse, IndexUsage, ScannedTable, ValueKind
 from crm.models.merge import Merge
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
 from crm.models.saved_view import SavedView
+from crm.models.schema_change import SchemaChange, SchemaChangeState, SchemaDecision
+from crm.models.schema_thresholds import SchemaThresholds
 from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet
 
 __all__ = [
@@ -22,6 +25,10 @@ __all__ = [
     "CustomFieldTable",
     "DuplicatePair",
     "ErasedPerson",
+    "FieldStatistic",
+    "FieldUsage",
+    "FieldUse",
+    "IndexUsage",
     "LiveManager",
     "Merge",
     "Project",
@@ -30,5 +37,11 @@ __all__ = [
     "RecordQuerySet",
     "Role",
     "SavedView",
+    "ScannedTable",
+    "SchemaChange",
+    "SchemaChangeState",
+    "SchemaDecision",
+    "SchemaThresholds",
     "User",
+    "ValueKind",
 ]

@@ -1,5 +1,7 @@
 """Definitions of custom fields: what a key in `custom_fields` of a table means."""
 
+from typing import ClassVar
+
 import pgtrigger
 from django.db import models
 
@@ -70,6 +72,8 @@ class CustomField(Record):
         default=0, db_default=0, help_text="Fields with a lower number come first."
     )
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
+    # How the key is promoted ("index"), in a row from `with_promotion`; empty: not at all.
+    promotion: ClassVar[str] = ""
 
     objects = LiveManager.from_queryset(CustomFieldQuerySet)()
     everything = models.Manager.from_queryset(CustomFieldQuerySet)()

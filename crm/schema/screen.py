@@ -11,6 +11,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from crm.models import CustomField, CustomFieldKind, CustomFieldTable, User
+from crm.models.schema_change import with_promotion
 from crm.records.custom_field_schemas import value_schema
 from crm.schema.forms import CHOICE_TABLE_SCHEMA, CustomFieldForm
 from crm.schema.transitions import RETIRE_PERMISSION, bring_field_back, retire_field
@@ -107,12 +108,21 @@ class CustomFieldAdmin(RecordAdmin):
         "loaded_digest",
     )
 
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        return with_promotion(super().get_queryset(request))
+
     def get_readonly_fields(self, request: HttpRequest, obj: CustomField | None = None) -> tuple[str, ...]:
         return FIXED_FIELDS if obj else ()
 
     def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
-        link = ("crm_customfield_undefined", "help_center", "Values without a field")
-        return [link] if self.has_add_permission(request) else []
+        links = []
+        if request.user.has_perm("crm.view_schemachange"):
+            links.append(("crm_schemachange_changelist", "gavel", "Schema requests"))
+        if self.has_add_permission(request):
+            links.append(("crm_customfield_undefined", "help_center", "Values without a field"))
+        if request.user.has_perm("crm.view_fieldstatistic"):
+            links.append(("crm_fieldstatistic_changelist", "data_usage", "Fields in use"))
+        return links
 
     def json_schemas(self, row: CustomField) -> dict[str, Schema]:
         return {"choices": CHOICE_TABLE_SCHEMA}

@@ -1,22 +1,39 @@
 """Lists of records: filtered by a FilterSet, paged by key, and never counted or sorted whole."""
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, PAGE_VAR
 from django.db import models
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from unfold.views import ChangeList
 
 from crm.exceptions import InvalidInput
-from crm.models import CustomField, SavedView, User
+from crm.models import CustomField, FieldUse, SavedView, User
+from crm.records.field_usage import count_use
+from crm.records.json_keys import key_path
+from crm.screens.custom_fields.filters import order_name
 from crm.screens.filter_sheet import build_filter_sheet
 from crm.screens.filters import describe_unknown_filters
-from crm.screens.paging import CappedCount, Order, Page, capped_count, capped_counts, exact_count, fetch_page
+from crm.screens.paging import (
+    CappedCount,
+    Order,
+    Page,
+    QueryTooSlow,
+    capped_count,
+    capped_counts,
+    exact_count,
+    fetch_page,
+    time_limit,
+)
 
 AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COUNT_PARAM, COUNT_ALL, FILTER_SHEET_PARAM = (
     "after",
@@ -63,6 +80,8 @@ class KeysetChangeList(ChangeList):
     """Django's change list with our filters and pages. `own_params` are parameters of the address beside filters."""
 
     own_params = LIST_PARAMS
+    # Whether the filters took too long, so that there are no rows to show.
+    was_stopped = False
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet:
         self.get, self.request = request.GET, request
@@ -94,21 +113,30 @@ class KeysetChangeList(ChangeList):
         self.order_name = requested_order if requested_order in orders else self.default_order()
         if requested_order and requested_order not in orders:
             messages.error(request, f"Unknown sort order “{requested_order[:40]}”.")
-        self.page = self.fetch_page_or_first(request, orders[self.order_name])
+        self.page = self.fetch_page_in_time(request, orders[self.order_name])
         self.result_list = self.page.rows
         self.tabs, self.links = self.build_tabs(request), self.get_links(request)
         self.result_total = self.count_results(request)
         self.result_count = self.full_result_count = self.result_total.number
         self.show_full_result_count = self.can_show_all = False
         self.multi_page = bool(self.page.next or self.page.previous)
+        self.count_uses(orders[self.order_name], request.user)
         self.paginator = self.formset = None
         self.views = list(
             SavedView.objects.visible_to(request.user).filter(table=self.opts.label_lower).order_by("name", "id")[:50]
         )
 
+    def count_uses(self, order: Order, user: User) -> None:
+        """Count the keys of JSON columns that this page shows as columns or sorts by."""
+        table = self.opts.label_lower
+        if columns := self.custom_columns():
+            count_use(FieldUse.SHOWN, table, "custom_fields", (key_path(column.key) for column in columns), user)
+        for column, key in order.json_keys():
+            count_use(FieldUse.SORTED, table, column, [key], user)
+
     def available_orders(self) -> dict[str, Order]:
         """Return the orders that this list offers, the default first."""
-        return self.model_admin.orders
+        return self.model_admin.list_orders(self.filterset)
 
     def notice(self) -> str:
         """Return a note about the rows in one sentence; empty if there is none."""
@@ -122,9 +150,13 @@ class KeysetChangeList(ChangeList):
                 return CappedCount(number, number)
             messages.error(request, "There are too many rows to count. Narrow the list down with a filter.")
         tab = next((tab for tab in self.tabs if tab["current"]), None)
-        if tab and tab["size"]:
-            return tab["size"]
-        return CappedCount(capped_count(self.queryset, MAX_FILTERED_COUNT), MAX_FILTERED_COUNT)
+        if self.was_stopped or (tab and tab["size"]):
+            return CappedCount(0) if self.was_stopped else tab["size"]
+        try:
+            with self.time_limit():
+                return CappedCount(capped_count(self.queryset, MAX_FILTERED_COUNT), MAX_FILTERED_COUNT)
+        except QueryTooSlow:
+            return CappedCount(self.last_row_number() + 1, self.last_row_number())
 
     def get_links(self, request: HttpRequest) -> Iterable[tuple[str, str, str]]:
         """Return the links above the list (page, icon, label), which may depend on the user."""
@@ -146,6 +178,40 @@ class KeysetChangeList(ChangeList):
             "?" + urlencode([*self.active_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM), (COUNT_PARAM, COUNT_ALL)])
             if self.result_total.is_capped
             else ""
+        )
+
+    def time_limit(self) -> AbstractContextManager[None]:
+        """Return the limit of time for the rows of a filtered list; an unfiltered one always has an index."""
+        return time_limit(settings.LIST_TIMEOUT) if self.has_filters_beyond_tab() else nullcontext()
+
+    def fetch_page_in_time(self, request: HttpRequest, order: Order) -> Page:
+        """Return the page, or an empty one with a sentence if its filters take too long."""
+        try:
+            with self.time_limit():
+                return self.fetch_page_or_first(request, order)
+        except QueryTooSlow:
+            self.was_stopped = True
+            messages.error(request, self.describe_slow_list())
+            return Page()
+
+    def describe_slow_list(self) -> str:
+        """Return why the list was stopped and what to do, with a link to a request for each field without an index."""
+        seconds = f"{settings.LIST_TIMEOUT:g} second{'' if settings.LIST_TIMEOUT == 1 else 's'}"
+        custom_fields = getattr(self.filterset, "custom_fields", None)
+        fields = [one.field for one in custom_fields.conditions.values()] if custom_fields else []
+        if not self.request.user.has_perm("crm.add_schemachange"):
+            fields = []
+        page = reverse("admin:crm_schemachange_request")
+        links = [
+            (f"{page}?{urlencode({'table': field.table, 'key': field.key, 'decision': 'index'})}", field.label)
+            for field in fields
+            if not field.promotion
+        ]
+        return format_html(
+            "This list was stopped after {}, because its filters read too many records. Remove a filter, or add one "
+            "that narrows the list down.{}",
+            seconds,
+            format_html_join("", ' <a href="{}">Request an index for “{}”</a>.', links),
         )
 
     def fetch_page_or_first(self, request: HttpRequest, order: Order) -> Page:
@@ -231,8 +297,8 @@ class KeysetChangeList(ChangeList):
         custom_fields = getattr(self.filterset, "custom_fields", None)
         return custom_fields is not None and key in custom_fields.data
 
-    def chips(self) -> list[dict[str, str]]:
-        """Return label and value of each filter in force, with the link that removes it."""
+    def chips(self) -> list[dict[str, Any]]:
+        """Return label and value of each filter in force, with the link that removes it, and how it finds its rows."""
         chips, tab, described = [], self.current_tab(), {"tags_mode"}
         for key, value in self.active_params():
             if key in described or (tab and key in tab.params):
@@ -245,6 +311,7 @@ class KeysetChangeList(ChangeList):
                     "label": self.filter_label(key),
                     "value": self.filter_value(key, value),
                     "url": "?" + urlencode(remaining_params),
+                    "plan": self.filterset.custom_fields.plan(key) if self.is_custom_filter(key) else None,
                 }
             )
         return chips
@@ -274,8 +341,14 @@ class KeysetChangeList(ChangeList):
                 "current": bool(column.order) and column.order == self.order_name,
                 "url": "?" + urlencode([*active_params, (ORDER_PARAM, column.order)]) if column.order else "",
             }
-            for column in (*self.model_admin.columns, *(Column(field.label) for field in self.custom_columns()))
+            for column in (*self.model_admin.columns, *self.custom_headings())
         ]
+
+    def custom_headings(self) -> list[Column]:
+        """Return the headings of the custom fields; one with an index sorts."""
+        orders = self.available_orders()
+        names = [(field, order_name(field)) for field in self.custom_columns()]
+        return [Column(field.label, name if name in orders else "") for field, name in names]
 
     def orders(self) -> list[dict[str, Any]]:
         return [

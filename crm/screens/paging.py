@@ -1,6 +1,7 @@
 """Keyset paging: every page costs the same, and no list is counted or sorted whole."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,10 +9,13 @@ from django.core.exceptions import EmptyResultSet, ValidationError
 from django.core.paginator import Paginator
 from django.core.signing import BadSignature, Signer
 from django.db import OperationalError, connection, models, transaction
+from django.db.models.fields.json import KeyTransform
 from django.utils.functional import cached_property
 from psycopg.errors import QueryCanceled
 
 from crm.exceptions import InvalidInput
+from crm.records.json_keys import key_path
+from crm.screens.custom_fields.sort_keys import SORT_KEY_FUNCTIONS
 
 COUNT_LIMIT = 10_000
 COUNT_TIMEOUT_SECONDS = 5
@@ -33,6 +37,10 @@ class Order:
     def signer(self) -> Signer:
         """Return the signer of this order's cursors, which refuses foreign cursors and those of other orders."""
         return Signer(salt=f"crm.screens.paging:{'-' if self.descending else ''}{','.join(self.keys)}")
+
+    def json_keys(self) -> list[tuple[str, str]]:
+        """Return the column and the path of each key of a JSON column that this order sorts by."""
+        return [pair for expression in self.keys.values() for pair in find_json_keys(expression)]
 
     def annotate_keys(self, queryset: models.QuerySet) -> models.QuerySet:
         return queryset.annotate(**{f"_key_{name}": expression for name, expression in self.keys.items()})
@@ -83,6 +91,22 @@ class Order:
         except (BadSignature, UnicodeEncodeError) as error:
             raise InvalidInput("That page no longer exists.") from error
         return offset, values
+
+
+def find_json_keys(expression: Any) -> Iterator[tuple[str, str]]:
+    """Yield the column and the path of each key of a JSON column inside an unresolved `expression`."""
+    steps, inner = [], expression
+    while isinstance(inner, KeyTransform):
+        steps.insert(0, inner.key_name)
+        (inner,) = inner.get_source_expressions()
+    if steps and isinstance(inner, models.F):
+        yield inner.name, key_path(*steps)
+    elif getattr(inner, "function", None) in SORT_KEY_FUNCTIONS:
+        column, key = inner.get_source_expressions()
+        yield column.name, key_path(key.value)
+    elif hasattr(inner, "get_source_expressions"):
+        for source in inner.get_source_expressions():
+            yield from find_json_keys(source)
 
 
 @dataclass(frozen=True)
@@ -150,18 +174,37 @@ def format_capped_count(count: int) -> str:
     return str(CappedCount(count))
 
 
+class QueryTooSlow(Exception):
+    """A statement took longer than it may, and was stopped."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Stop each statement in the block that takes longer than `seconds`.
+
+    Raises:
+        QueryTooSlow: one was stopped.
+    """
+    is_nested = connection.in_atomic_block
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {round(seconds * 1_000)}")
+            yield
+            if is_nested:  # else it ends with the transaction
+                cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise QueryTooSlow from error
+        raise
+
+
 def exact_count(queryset: models.QuerySet) -> int | None:
     """Return the number of rows, or None if counting takes longer than `COUNT_TIMEOUT_SECONDS`."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{COUNT_TIMEOUT_SECONDS}s'")
-            row_count = queryset.order_by().count()
-            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            return None
-        raise
-    return row_count
+        with time_limit(COUNT_TIMEOUT_SECONDS):
+            return queryset.order_by().count()
+    except QueryTooSlow:
+        return None
 
 
 class CappedPaginator(Paginator):

@@ -24,6 +24,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_input
 from crm.models import ActivityLog
 from crm.records import transitions
+from crm.records.field_usage import count_created, count_edited, count_shown
 from crm.records.history import load_history
 from crm.records.timeline import Position, TimelinePage, load_timeline, visible_entries
 from crm.screens.action_forms import ActionForm
@@ -47,7 +48,7 @@ from crm.screens.record_forms import (
 class CountedDeletionMixin:
     """For an admin class with Django's page that deletes: rows that refer to the row are counted, not named.
 
-    They may belong to an owner whose records the reader may not see, and be too many for a page.
+    The reader may not be allowed to see them, and they may be too many for a page.
     """
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict[str, int], set, list[str]]:
@@ -150,6 +151,11 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
 
     # The list
 
+    def list_orders(self, filterset: Any) -> dict[str, Order]:
+        """Return the orders of the list, the default first: those declared, and those by indexed custom fields."""
+        custom_fields = getattr(filterset, "custom_fields", None)
+        return {**self.orders, **(custom_fields.orders if custom_fields else {})}
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
         return KeysetChangeList
 
@@ -200,6 +206,11 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
             request.error = str(error)
             return super().changeform_view(request, object_id, form_url, extra_context)
 
+    def render_change_form(self, request: HttpRequest, context: Any, obj: Any = None, **kwargs: Any) -> HttpResponse:
+        if obj is not None and request.method == "GET":
+            count_shown(obj, request.user)
+        return super().render_change_form(request, context, obj=obj, **kwargs)
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form, save_error = super().get_form(request, obj, change, **kwargs), getattr(request, "error", "")
         return make_form_with_error(form, save_error) if save_error else form
@@ -208,6 +219,7 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
         if not self.has_view_permission(request):
             raise PermissionDenied
         row = self.get_visible_object(request, object_id)
+        count_shown(row, request.user)
         context = {**self.admin_site.each_context(request), **self.page_context(request, row)}
         return TemplateResponse(request, self.page_template, context)
 
@@ -262,6 +274,7 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
     def save_model(self, request: HttpRequest, obj: models.Model, form: forms.ModelForm, change: bool) -> None:
         if not change:
             self.create_record(request, obj)
+            count_created(obj, request.user)
             return
         columns = [field.name for field in self.opts.concrete_fields if field.name in form.changed_data]
         if not columns:
@@ -271,6 +284,7 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
         with errors_as_invalid_input():
             obj.save(update_fields=[*columns, "updated_at"])
         transitions.record_edit(obj, columns, by=request.user)
+        count_edited(obj, {name: form.initial.get(name) for name in columns}, request.user)
 
     def save_formset(self, request: HttpRequest, form: forms.ModelForm, formset: Any, change: bool) -> None:
         """Save the links of a record: each change is logged on its timeline, and a removed link is soft-deleted."""

@@ -123,6 +123,9 @@ UNFOLD = {
                         "leads.view_insurancetype",
                     ),
                     navigation_item("Custom fields", "list_alt", "crm_customfield_changelist", "crm.view_customfield"),
+                    navigation_item(
+                        "Fields in use", "data_usage", "crm_fieldstatistic_changelist", "crm.view_fieldstatistic"
+                    ),
                     navigation_item("Scoring", "speed", "leads_scoringpolicy_changelist", "leads.view_scoringpolicy"),
                     navigation_item(
                         "Prediction", "insights", "leads_predictionmodel_changelist", "leads.view_predictionmodel"

@@ -16,6 +16,7 @@ from crm.models.people import ClientType
 from crm.records.activity import Actor, record
 from crm.records.base import Record
 from crm.records.consent import with_consent
+from crm.records.field_usage import count_created
 from crm.screens.json_forms.schema import VERSION_KEY
 from crm.text.english.prospects import asks_for_cover
 from crm.text.machine_mail.spam import reads_like_spam
@@ -100,6 +101,7 @@ def create_lead_of_sender(web_form: WebForm, submission: Submission, *, by: Acto
         **line_columns(web_form, submission),
     )
     create_lead(lead, by=by)
+    count_created(lead, None)
     if is_taken:
         summary = f"Another open lead has the address {submission.email}, so it is not entered here."
         record(lead, "noted", by=by, summary=summary)

@@ -1,7 +1,6 @@
 """The answers to the questions of lines, as columns of an exported file: “Auto: Annual mileage”."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -9,11 +8,13 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
 
+from crm.records.json_keys import key_path
 from crm.records.local_time import in_agency_zone
 from crm.screens.export import ExportColumn
+from crm.screens.export.columns import unique_names
 from crm.screens.json_forms.schema import VERSION_KEY, Schema, ordered_properties, property_label
 from leads.models import InsuranceType, Lead, Policy
-from leads.models.insurance_type import COLUMN_BY_LINE
+from leads.models.insurance_type import COLUMN_BY_LINE, answer_key
 
 # With more questions than these, the answers of a line share one column, as JSON.
 MAX_QUESTION_COLUMNS = 1_000
@@ -49,13 +50,13 @@ def lead_line_columns(leads: QuerySet) -> list[ExportColumn]:
     """Return a column for each question that one of `leads` answers, line by line."""
     own_columns = "".join(f"SELECT '{code}', exported.{column} UNION ALL\n" for code, column in COLUMN_BY_LINE.items())
     keys = answered_keys(LEAD_KEYS_SQL, leads.values(*LINE_OF_ANSWERS, "line_data"), own_columns=own_columns)
-    return list(question_columns(keys, lead_answers))
+    return list(question_columns(keys, lead_answers, answer_key))
 
 
 def policy_line_columns(policies: QuerySet) -> list[ExportColumn]:
     """Return a column for each question that one of `policies` answers, line by line."""
     keys = answered_keys(POLICY_KEYS_SQL, policies.values("insurance_type_id", "data"))
-    return list(question_columns(keys, policy_answers))
+    return list(question_columns(keys, policy_answers, policy_answer_key))
 
 
 def lead_answers(lead: Lead, line: str) -> Any:
@@ -66,6 +67,10 @@ def policy_answers(policy: Policy, line: str) -> Any:
     return policy.data if policy.insurance_type.code == line else None
 
 
+def policy_answer_key(line: str, key: str) -> tuple[str, str]:
+    return "data", key_path(key)
+
+
 def answered_keys(statement: str, rows: QuerySet, **parts: str) -> set[tuple[str, str]]:
     """Return the pairs of a line's code and a question's key that `rows` have."""
     sql, params = rows.order_by().query.sql_with_params()
@@ -74,20 +79,29 @@ def answered_keys(statement: str, rows: QuerySet, **parts: str) -> set[tuple[str
         return {(code, key) for code, key in cursor.fetchall() if key != VERSION_KEY}
 
 
-def question_columns(keys: set[tuple[str, str]], read_answers: Callable[[Any, str], Any]) -> Iterator[ExportColumn]:
-    """Yield the columns of `keys`; `read_answers(row, line)` returns the answers of a row for a line."""
+def question_columns(
+    keys: set[tuple[str, str]],
+    read_answers: Callable[[Any, str], Any],
+    json_key: Callable[[str, str], tuple[str, str]],
+) -> Iterator[ExportColumn]:
+    """Yield the columns of `keys`.
+
+    `read_answers(row, line)` returns the answers of a row for a line, and `json_key(line, key)` where an answer stands.
+    """
     lines = {line.code: line for line in InsuranceType.everything.all()}
-    names = unique_names([(code, lines[code].name if code in lines else "") for code in {code for code, _ in keys}])
+    codes = {code for code, _ in keys}
+    names = unique_names({code: lines[code].name if code in lines else property_label(code, {}) for code in codes})
     for code in sorted(names, key=lambda code: (names[code].casefold(), code)):
         schema = lines[code].form_schema if code in lines else {}
         questions = line_questions(code, {key for line, key in keys if line == code}, schema)
         if len(keys) > MAX_QUESTION_COLUMNS:
             yield ExportColumn(f"{names[code]}: {ANSWERS_HEADING}", lambda row, code=code: read_answers(row, code))
             continue
-        labels = unique_names([(question.key, property_label(question.key, question.schema)) for question in questions])
+        labels = unique_names({question.key: property_label(question.key, question.schema) for question in questions})
         for question in questions:
             heading = f"{names[code]}: {labels[question.key]}"
-            yield ExportColumn(heading, lambda row, one=question: read_answer(read_answers(row, one.line), one))
+            source = json_key(code, question.key)
+            yield ExportColumn(heading, lambda row, one=question: read_answer(read_answers(row, one.line), one), source)
 
 
 def line_questions(code: str, keys: set[str], schema: Schema) -> list[Question]:
@@ -97,13 +111,6 @@ def line_questions(code: str, keys: set[str], schema: Schema) -> list[Question]:
         Question(code, key, known.get(key, {}))
         for key in [*(key for key in known if key in keys), *sorted(keys - known.keys())]
     ]
-
-
-def unique_names(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return a name for each key: the given one, with the key in brackets if another has the same."""
-    named = {key: name or property_label(key, {}) for key, name in pairs}
-    used = Counter(name.casefold() for name in named.values())
-    return {key: f"{name} ({key})" if used[name.casefold()] > 1 else name for key, name in named.items()}
 
 
 def read_answer(answers: Any, question: Question) -> Any:

@@ -2,15 +2,14 @@
 
 import itertools
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from crm.exceptions import InvalidInput
+from leads.importing.column_guesses import NO_HEADINGS, CellsMatchField, KnownHeadings, guess_columns
 from leads.importing.exceptions import InvalidImport
 from leads.importing.synonyms import (
     AMBIGUOUS_SYNONYMS,
-    BARE_NAMES,
     FIELD_SYNONYMS,
     RECORD_KEYS,
     plain_name,
@@ -88,10 +87,7 @@ ROW_NUMBER_PLACEHOLDER = "row"
 TEMPLATE_PLACEHOLDER_PATTERN = re.compile(r"\{([^{}]*)\}")
 EMAIL_OR_URL_PATTERN = re.compile(r"\S+@\S+|https?://.*", re.IGNORECASE)
 NUMBER_OR_DATE_PATTERN = re.compile(r"[-+$€£]?\d[\d.,:/ -]*%?")
-CHOSEN, NAMED, CELLS_FIT = "chosen", "by its name", "by its name and cells"
-
-# Takes a field and the texts of a column, and returns whether one of the texts can be a value of the field.
-CellsMatchField = Callable[[str, list[str]], bool]
+CHOSEN = "chosen"
 
 
 @dataclass(frozen=True)
@@ -151,22 +147,21 @@ def plan_import(
     field_templates: Mapping[str, str],
     key: str = "",
     fields: TableFields = LEAD_FIELDS,
-    questions: Mapping[str, str] = MappingProxyType({}),
+    headings: KnownHeadings = NO_HEADINGS,
 ) -> ImportPlan:
     """Decide the source of each field: as `column_fields` and `field_templates` say, else guessed from the names.
 
     `column_fields` maps a column to a field, to a question of a line, to "" or `custom:name` to keep it as a custom
     field, or to "-" to leave it out. `field_templates` maps a field to a template. `key` names the column that
-    identifies a row. `rows` are the first rows of the file. `questions` maps the headings of questions to them.
+    identifies a row. `rows` are the first rows of the file, `headings` the names of columns that are no fields.
 
     Raises:
         InvalidInput: a column or field does not exist, a field has two sources, or nothing names or reaches a person.
     """
-    mapped = validate_columns(column_fields, field_templates, header, fields, questions.values())
+    mapped = validate_columns(column_fields, field_templates, header, fields, headings.targets)
     chosen, further = group_by_field({index: name for index, name in mapped.items() if is_field(name)})
-    asked = find_questions(header, questions, used={*mapped, *chosen})
-    unmapped = {index: plain_name(name) for index, name in enumerate(header) if index not in {*mapped, *asked}}
-    guesses = ColumnGuesses(unmapped, rows, cells_match, used={*chosen, *field_templates}, asked=asked, fields=fields)
+    used = {*chosen, *field_templates}
+    guesses, keys = guess_columns(header, rows, cells_match, headings, fields=fields, mapped=mapped, used=used)
     plan = ImportPlan(
         header,
         {**chosen, **guesses.columns},
@@ -176,7 +171,7 @@ def plan_import(
         column_index(key, header) if key else find_key(header, fields.keys),
         bool(key),
         fields,
-        {index: custom_key(name) for index, name in mapped.items() if name.startswith(CUSTOM_PREFIX)},
+        keys | {index: custom_key(name) for index, name in mapped.items() if name.startswith(CUSTOM_PREFIX)},
         frozenset(index for index, name in mapped.items() if name == LEFT_OUT),
     )
     check_identity(plan)
@@ -204,18 +199,6 @@ def validate_columns(
     check_single_source([*filter(is_field, mapped.values()), *templates], fields)
     check_placeholders(field_templates, header)
     return mapped
-
-
-def find_questions(header: list[str], questions: Mapping[str, str], used: set[int | str]) -> dict[int, str]:
-    """Return the questions that columns have as their heading, by index, except `used` columns and questions."""
-    asked: dict[int, str] = {}
-    taken = {*used}
-    for index, name in enumerate(header):
-        target = questions.get(" ".join(name.split()).casefold())
-        if target and taken.isdisjoint((index, target)):
-            asked[index] = target
-            taken.add(target)
-    return asked
 
 
 def check_custom_names(plan: ImportPlan) -> None:
@@ -253,89 +236,10 @@ def group_by_field(mapped: Mapping[int, str]) -> tuple[dict[str, int], dict[str,
     return first, further
 
 
-class ColumnGuesses:
-    """Guess a column for each field that has none.
-
-    `unmapped` maps the index of a column to its plain name, `asked` that of a column to the question that it answers.
-    """
-
-    def __init__(
-        self,
-        unmapped: Mapping[int, str],
-        rows: list[list[str]],
-        cells_match: CellsMatchField,
-        *,
-        used: set[str],
-        asked: Mapping[int, str],
-        fields: TableFields = LEAD_FIELDS,
-    ) -> None:
-        self.unmapped, self.rows, self.cells_match, self.fields = unmapped, rows, cells_match, fields
-        self.columns: dict[str, int] = {target: index for index, target in asked.items()}
-        self.alternatives: dict[str, tuple[int, ...]] = {}
-        self.reasons: dict[int, str] = dict.fromkeys(asked, NAMED)
-        if fields.full_name and used.isdisjoint({fields.full_name, *NAME_PARTS}):
-            self.columns.update(resolve_bare_name(unmapped, rows))
-            self.reasons.update(dict.fromkeys(self.columns.values(), NAMED))
-        for target in fields.targets:
-            if target not in self.columns and not fields.conflicts_with_name_parts(target, {*used, *self.columns}):
-                self.guess(target, has_column=target in used)
-
-    def guess(self, target: str, *, has_column: bool) -> None:
-        """Find the columns of `target`; with `has_column`, only further ones."""
-        is_like = target in self.fields.alike or target in self.fields.consent
-        if has_column and not is_like:
-            return
-        found = list(itertools.islice(self.candidates(target), None if is_like else 1))
-        if found and not has_column:
-            self.columns[target] = found.pop(0)
-        if found:
-            self.alternatives[target] = tuple(found)
-
-    def candidates(self, target: str) -> Iterable[int]:
-        """Yield the columns that can be `target`, the likeliest first."""
-        taken = {*self.columns.values(), *itertools.chain.from_iterable(self.alternatives.values())}
-        indexes = {name: index for index, name in reversed(self.unmapped.items()) if index not in taken}
-        for name in self.fields.synonyms.get(target, "").split():
-            if name in indexes:
-                self.reasons.setdefault(indexes[name], NAMED)
-                yield indexes.pop(name)
-        for name in self.fields.ambiguous.get(target, "").split():
-            if name in indexes and self.cells_match(target, non_blank_cells(self.rows, indexes[name])):
-                self.reasons.setdefault(indexes[name], CELLS_FIT)
-                yield indexes.pop(name)
-
-
-def resolve_bare_name(unmapped: Mapping[int, str], rows: list[list[str]]) -> dict[str, int]:
-    """Return the meaning of a column called just “name”, in any language, beside a given or a family name."""
-    indexes = {name: index for index, name in reversed(unmapped.items())}
-    bare = next((indexes[name] for name in indexes if name in BARE_NAMES), None)
-    given, family = (
-        next((indexes[name] for name in FIELD_SYNONYMS[part].split() if name in indexes), None)
-        for part in ("first_name", "last_name")
-    )
-    if bare is None or (given is None) == (family is None):
-        return {}
-    if given is None:
-        return {} if repeats_cells(rows, bare, family) else {"first_name": bare, "last_name": family}
-    return {} if repeats_cells(rows, bare, given) else {"first_name": given, "last_name": bare}
-
-
-def repeats_cells(rows: list[list[str]], whole: int, part: int) -> bool:
-    """Return whether the cells of the column `whole` contain those of the column `part`."""
-    pairs = [(cells[whole], cells[part]) for cells in rows if max(whole, part) < len(cells)]
-    pairs = [(text, piece) for text, piece in pairs if text.strip() and piece.strip()]
-    return 2 * sum(piece.strip().casefold() in text.casefold() for text, piece in pairs) > len(pairs)
-
-
 def find_key(header: list[str], keys: tuple[str, ...] = RECORD_KEYS) -> int | None:
     """Return the column that identifies a row in the other system, if there is one."""
     names = [plain_name(name) for name in header]
     return next((names.index(name) for name in keys if name in names), None)
-
-
-def non_blank_cells(rows: list[list[str]], index: int) -> list[str]:
-    """Return the stripped cells of a column of `rows`, without the blank ones."""
-    return [text for cells in rows if index < len(cells) and (text := cells[index].strip())]
 
 
 def column_index(column: str, header: list[str]) -> int:

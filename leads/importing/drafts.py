@@ -10,9 +10,9 @@ from leads.importing.columns import IMPORTABLE_FIELDS
 # The columns of a lead that an import fills, in the order of the values of a row.
 LEAD_COLUMNS = ("id", *IMPORTABLE_FIELDS, "priority_tier", "signals", "communications", "custom_fields")
 # Beside the columns of a lead, a row is marked as that of an open lead, and by what it says itself. Its answers to the
-# questions of lines are JSON.
+# questions of lines and its moves between stages are JSON.
 LEAD_MARKS = ("is_open", "is_named", "has_stage", "has_type")
-STAGED_LEAD_COLUMNS = (*LEAD_COLUMNS, *LEAD_MARKS, "line_answers")
+STAGED_LEAD_COLUMNS = (*LEAD_COLUMNS, *LEAD_MARKS, "line_answers", "stage_moves")
 COLUMN_INDEX = {name: index for index, name in enumerate(STAGED_LEAD_COLUMNS)}
 
 

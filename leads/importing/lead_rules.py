@@ -11,6 +11,8 @@ from leads.importing.columns import ImportPlan
 from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import RowRejected
 from leads.importing.synonyms import plain_name
+from leads.importing.tables.base import RowRules
+from leads.importing.tables.leads.past import PastReader
 from leads.importing.values.dates import as_moment, local_day
 from leads.importing.values.parsers import ImportContext
 
@@ -18,8 +20,6 @@ from leads.importing.values.parsers import ImportContext
 NAME_SUBSTITUTES = ("company_name", "contact_email", "contact_phone")
 # A date that was only expected is not the day a lead was closed.
 EXPECTED_DATE_PATTERN = re.compile("expect|^est|estim|target|forecast|erwart|voraus|prevu|previst")
-# The day of the last change of stage is the day of closing of a closed lead; of an open one it says nothing.
-STAGE_CHANGE_PATTERN = re.compile("chang")
 # How reports call the row below the last one: “Total”, “Grand Total: 300”, “Summe”.
 TOTAL_PATTERN = re.compile(
     r"(grand |sub-?)?totals?( records| rows| count)?|record count|(gesamt)?summe|gesamt|total général|somme|suma"
@@ -30,17 +30,18 @@ NUMBER_PATTERN = re.compile(r"[-+$€£\s]*\d[\d.,'%\s]*")
 MAX_NAME_LENGTH = 200
 
 
-class LeadRules:
+class LeadRules(RowRules):
     """Complete the leads of one import, and resolve contradictions between their fields."""
 
     def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
-        self.context, self.today, self.header = context, agency_today(), plan.header
+        super().__init__(plan, context)
+        self.today, self.header = agency_today(), plan.header
         self.started_at = timezone.now().isoformat(timespec="seconds")
-        self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
         close_date = plain_name(self.labels.get("expected_close_date", ""))
         self.is_close_date_actual = not EXPECTED_DATE_PATTERN.search(close_date)
         # The rows of closed leads without a day of closing. The database dates them today.
         self.undated_closings = 0
+        self.past = PastReader(plan, context)
 
     def complete(self, draft: RowDraft) -> None:
         """Apply all rules to `draft`.
@@ -50,9 +51,11 @@ class LeadRules:
         """
         draft.set_defaults()
         refuse_total(draft)
-        split_name_and_address(draft, self.labels.get("contact_name", "contact_name"))
+        split_name_and_address(draft, self.label("contact_name"))
         name_the_nameless(draft, "contact_name", NAME_SUBSTITUTES)
+        past = self.past.close(draft)
         self.date_the_closing(draft)
+        self.past.write_moves(draft, past)
         self.date_the_creation(draft)
         self.check_loss(draft)
         self.derive(draft)
@@ -60,14 +63,12 @@ class LeadRules:
     def date_the_closing(self, draft: RowDraft) -> None:
         """Give a closed lead its day of closing; the date of an open one is when it is expected to close."""
         closed, expected = draft.get("closed_at"), draft.get("expected_close_date")
-        label = self.labels.get("closed_at", "closed_at")
+        label = self.label("closed_at")
         if expected:
             draft.set("expected_close_date", local_day(expected))
         if draft.get("status") in self.context.open_stages:
             if closed and expected:
                 draft.withdraw("closed_at", label, "is a closing date, but the stage is an open one")
-            elif closed and self.is_stage_change(draft):
-                draft.keep_text("closed_at", label, str(closed))
             elif closed:
                 draft.set("expected_close_date", local_day(closed))
             draft.set("closed_at", None)
@@ -80,17 +81,12 @@ class LeadRules:
         draft.set("closed_at", as_moment(closed) if closed else None)
         self.undated_closings += closed is None
 
-    def is_stage_change(self, draft: RowDraft) -> bool:
-        """Return whether the day of closing is that of the last change of stage."""
-        index = draft.origins.get("closed_at")
-        return index is not None and bool(STAGE_CHANGE_PATTERN.search(plain_name(self.header[index])))
-
     def date_the_creation(self, draft: RowDraft) -> None:
         """Give a lead the moment when the other system created it, unless the row contradicts it."""
         created, closed = draft.get("created_at"), draft.get("closed_at")
         if not created:
             return
-        label = self.labels.get("created_at", "created_at")
+        label = self.label("created_at")
         if local_day(created) > self.today:
             draft.withdraw("created_at", label, "is in the future")
         elif closed and local_day(closed) < local_day(created):
@@ -104,7 +100,7 @@ class LeadRules:
             return
         for name in ("loss_reason", "loss_notes"):
             if draft.get(name):
-                draft.withdraw(name, self.labels.get(name, name), "is about a loss, but the stage is not a lost one")
+                draft.withdraw(name, self.label(name), "is about a loss, but the stage is not a lost one")
 
     def derive(self, draft: RowDraft) -> None:
         """Set what follows from the values of the row: tier, signals, contact preferences, answers and openness."""

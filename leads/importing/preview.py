@@ -8,9 +8,11 @@ from typing import Any
 from django.conf import settings
 
 from crm.exceptions import InvalidInput
-from crm.models import User
+from crm.models import CustomField, User
 from leads.importing.cells import ChoiceParser, normalize_name
+from leads.importing.column_guesses import KnownHeadings
 from leads.importing.columns import ImportPlan, column_index, plan_import
+from leads.importing.custom_fields import CustomFields
 from leads.importing.drafts import LEAD_MARKS
 from leads.importing.exceptions import InvalidCell, InvalidImport, Question, RowRejected
 from leads.importing.files.tables import TableFile, TableRow
@@ -19,14 +21,15 @@ from leads.importing.tables.base import ImportTable
 from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.amounts import AmountParser
 from leads.importing.values.dates import DateParser
-from leads.importing.values.line_questions import LineQuestion, answerable_questions, question_headings
-from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
+from leads.importing.values.line_questions import answerable_questions, question_headings
+from leads.importing.values.parsers import UNDECIDED, AskedColumn, ImportContext, Notation
+from leads.importing.values.stage_history import history_columns, history_headings
 from leads.importing.values.stages import StageParser
 from leads.models import OPEN_CATEGORIES, InsuranceType, Lead, LeadStatus, ScoringPolicy, StageCategory
 
 SAMPLE_ROW_COUNT = 3
 # Columns that say nothing in a sample.
-TECHNICAL_COLUMNS = frozenset({"id", "priority_tier", "signals", *LEAD_MARKS})
+TECHNICAL_COLUMNS = frozenset({"id", "priority_tier", "signals", *LEAD_MARKS, "has_status"})
 EMPTY_JSON = ("{}", "[]")
 
 
@@ -137,7 +140,7 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
     if not first_rows:
         raise InvalidInput(f"{file.path.name} has column names but no rows.")
     sample = [row.cells for row in first_rows if not row.fault]
-    context = load_import_context()
+    context, custom_fields = load_import_context(), load_custom_fields(table)
     values = values_by_column(options.values, file.header)
     plan = plan_import(
         file.header,
@@ -147,12 +150,12 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
         field_templates=options.field_templates,
         key=options.key,
         fields=table.fields,
-        questions=question_headings(context.questions) if table.has_line_questions else {},
+        headings=known_headings(table, context, custom_fields),
     )
     check_values(plan, values, context, table)
     source, notation = printable_file_name(file.path.name), options.notation
     reader_args = {"table": table, "source_detail": source, "notation": notation, "values": values}
-    reader_args["creates_clients"] = options.create_clients
+    reader_args |= {"creates_clients": options.create_clients, "custom_fields": custom_fields}
     trial = RowReader(plan, context, sample, **reader_args)
     samples = read_samples(trial, first_rows)
     encoding_samples = tuple(file.encoding_samples(SAMPLE_ROW_COUNT))
@@ -166,6 +169,15 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
         samples,
     )
     return preview, RowReader(plan, context, sample, **reader_args)
+
+
+def known_headings(table: ImportTable, context: ImportContext, custom_fields: CustomFields) -> KnownHeadings:
+    """Return the names of columns that are questions, the past or custom fields of the records of `table`."""
+    return KnownHeadings(
+        question_headings(context.questions) if table.has_line_questions else {},
+        history_headings(context.questions) if table.has_stages else {},
+        custom_fields.key_of,
+    )
 
 
 def encoding_questions(samples: tuple[dict[str, str], ...]) -> Iterator[Question]:
@@ -254,10 +266,11 @@ def load_import_context() -> ImportContext:
     labels = ", ".join(stage.label for stage in stages)
     lines = list(InsuranceType.objects.filter(is_active=True).order_by("name"))
     names = ", ".join(line.name for line in lines)
+    first_stages = {stage.category: stage.pk for stage in reversed(stages)}
     return ImportContext(
         stage=StageParser(
             {normalize_name(name): stage.pk for stage in stages for name in (stage.label, stage.pk)},
-            {stage.category: stage.pk for stage in reversed(stages)},
+            first_stages,
             f"is not a stage. The stages are: {labels}",
         ),
         line=ChoiceParser(
@@ -267,15 +280,23 @@ def load_import_context() -> ImportContext:
         owner=ChoiceParser(user_ids_by_name(), "is not the name of an active user"),
         open_stages=frozenset(stage.pk for stage in stages if stage.category in OPEN_CATEGORIES),
         lost_stages=frozenset(stage.pk for stage in stages if stage.category == StageCategory.LOST),
+        won_stages=frozenset(stage.pk for stage in stages if stage.category == StageCategory.WON),
+        first_stages=first_stages,
         policy=ScoringPolicy.objects.active(),
         phone_region=settings.PHONE_REGION,
-        questions=answerable_questions(lines),
+        questions=answerable_questions(lines) | history_columns(stages),
     )
 
 
-def load_questions() -> dict[str, LineQuestion]:
-    """Return the questions of the active lines, by target."""
-    return answerable_questions(InsuranceType.objects.filter(is_active=True).order_by("name"))
+def load_custom_fields(table: ImportTable) -> CustomFields:
+    """Return the custom fields in use of the records of `table`."""
+    return CustomFields.of(CustomField.objects.of_table(table.model._meta.label_lower))
+
+
+def load_questions() -> dict[str, AskedColumn]:
+    """Return the questions of the active lines and what a column can say of the past of a lead, by target."""
+    lines = InsuranceType.objects.filter(is_active=True).order_by("name")
+    return answerable_questions(lines) | history_columns(LeadStatus.objects.order_by("position"))
 
 
 def known_targets(table: ImportTable) -> frozenset[str]:

@@ -1,18 +1,16 @@
 """The outcome of an import: counts, reasons, and the error file with the skipped rows."""
 
-import csv
-import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crm.exceptions import InvalidInput
 from leads.importing.columns import ERROR_COLUMNS
 from leads.importing.exceptions import Question, RowRejected
-from leads.importing.files.tables import TableFile, TableRow
+from leads.importing.files.tables import TableFile, TableRow, decode_cells
+from leads.importing.files.writing import RowWriter, open_writer
 from leads.importing.preview import ImportPreview
 from leads.importing.questions import Doubts
 from leads.importing.tables.base import SkippedRow
@@ -81,24 +79,23 @@ class ImportOutcome:
 
 
 class ImportReport:
-    """Count the skipped rows, and write them to the error file if there is one."""
+    """Count the skipped rows, and write them to the error files if there are any."""
 
-    def __init__(self, file: TableFile, writer: Any | None) -> None:
+    def __init__(self, file: TableFile, writers: Sequence[RowWriter]) -> None:
         self.file, header = file, file.header
         self.reason_counts: Counter[str] = Counter()
         self.first_reasons: list[str] = []
         self.rejected_examples: list[tuple[int, str]] = []
         self.duplicate_examples: list[tuple[int, str]] = []
         self.rejected = 0
-        self.writer = writer
+        self.writers = writers
         # An error file that is imported again already has these columns; do not add them twice.
         self.offset = len(ERROR_COLUMNS) if header[: len(ERROR_COLUMNS)] == ERROR_COLUMNS else 0
-        if writer:
-            writer.writerow([*ERROR_COLUMNS, *header[self.offset :]])
+        self._write_row([*ERROR_COLUMNS, *header[self.offset :]])
 
     @property
     def wants_cells(self) -> bool:
-        return self.writer is not None
+        return bool(self.writers)
 
     def add_rejected(self, row: TableRow, rejection: RowRejected) -> None:
         self.rejected += 1
@@ -120,48 +117,36 @@ class ImportReport:
         reason = row.reason(self.file.row_word)
         if len(examples) < MAX_EXAMPLES:
             examples.append((row.line, reason))
-        self._add_reason(row.line, reason, row.kind, json.loads(row.cells) if self.writer else [])
+        self._add_reason(row.line, reason, row.kind, decode_cells(row.cells) if self.writers else [])
 
     def _add_reason(self, line: int, reason: str, kind: str, cells: list[str]) -> None:
         self.reason_counts[kind] += 1
         if len(self.first_reasons) < MAX_QUOTED_REASONS:
             self.first_reasons.append(f"{self.file.place(line)}: {reason}")
-        if self.writer:
-            self.writer.writerow([line, reason, *cells[self.offset :]])
+        self._write_row([line, reason, *cells[self.offset :]])
+
+    def _write_row(self, row: list[Any]) -> None:
+        for writer in self.writers:
+            writer.writerow(row)
 
 
 @contextmanager
 def open_report(
-    file: TableFile, errors: Path | None, doubts: Doubts, doubts_path: Path | None
+    file: TableFile, errors: Sequence[Path], doubts: Doubts, doubts_path: Path | None
 ) -> Iterator[ImportReport]:
-    """Open a report on the import of `file` that writes skipped rows to the file `errors`, if given.
+    """Open a report on the import of `file` that writes skipped rows to the files `errors`.
 
-    Cells that did not fit go to the file `doubts_path`, one cell a row. The error file holds rows to import again, and
-    the leads of these cells are imported already.
+    Cells that did not fit go to the file `doubts_path`, one cell a row. An error file holds rows to import again, and
+    the records of these cells are imported already.
 
     Raises:
         InvalidInput: a file cannot be written, or is the imported file itself.
     """
     path, doubts.place = file.path, file.place
-    with open_writer("error file", path, errors) as writer, open_writer("file of doubts", path, doubts_path) as doubt:
-        if doubt:
+    with ExitStack() as stack:
+        writers = [stack.enter_context(open_writer("file of skipped rows", path, one)) for one in errors]
+        if doubts_path:
+            doubt = stack.enter_context(open_writer("file of doubts", path, doubts_path))
             doubt.writerow(DOUBT_COLUMNS)
             doubts.write_row = doubt.writerow
-        yield ImportReport(file, writer)
-
-
-@contextmanager
-def open_writer(kind: str, path: Path, target: Path | None) -> Iterator[Any | None]:
-    """Open the CSV file `target` for writing; None if there is none."""
-    if target is None:
-        yield None
-        return
-    if target.exists() and target.samefile(path):
-        raise InvalidInput(f"The {kind} {target} would overwrite the imported file. Choose another name.")
-    try:
-        # Spreadsheets recognise UTF-8 by the byte order mark.
-        file = target.open("w", encoding="utf-8-sig", errors="replace", newline="")
-    except OSError as error:
-        raise InvalidInput(f"The {kind} {target} cannot be written: {error.strerror}.") from error
-    with file:
-        yield csv.writer(file)
+        yield ImportReport(file, writers)

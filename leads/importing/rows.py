@@ -5,6 +5,7 @@ the report says so. Nothing of a row is dropped.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from uuid_utils import uuid7
@@ -14,7 +15,9 @@ from crm.text.phones import phone_key
 from crm.text.spreadsheet_cells import unescape_formula
 from crm.text.tags import unique_tags
 from leads.importing.cells import Partial, is_empty_cell, is_nothing_picked
+from leads.importing.column_guesses import non_blank_cells
 from leads.importing.columns import CONSENT_FIELDS, JOINED_FIELDS, ImportPlan
+from leads.importing.custom_fields import NO_CUSTOM_FIELDS, CustomFields
 from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
 from leads.importing.files.tables import FORBIDDEN_CHARACTERS, TableRow, make_column_names
@@ -48,12 +51,19 @@ class RowReader:
         notation: Notation = UNDECIDED,
         values: dict[int, dict[str, str]] | None = None,
         creates_clients: bool = False,
+        custom_fields: CustomFields = NO_CUSTOM_FIELDS,
     ) -> None:
         self.context, self.table, self.creates_clients = context, table, creates_clients
         self.plan, self.header = plan, plan.header
-        self.rules, self.doubts, self.questions = table.make_rules(plan, context), Doubts(), OpenQuestions()
+        self.rules, self.doubts, self.questions = table.rules(plan, context), Doubts(), OpenQuestions()
         self.steps = StepBuilder(table, plan, context, sample, notation, values or {}).steps()
         self.custom_columns = [(index, f"{encode_json(name)}:") for index, name in plan.custom_columns.items()]
+        # The parsers of defined custom fields, by column.
+        self.custom_parsers = {
+            index: parse
+            for index, key in plan.custom_columns.items()
+            if (parse := custom_fields.parser(key, non_blank_cells(sample, index), notation))
+        }
         self.index, self.defaults = table.index, table.default_values(source_detail)
         # What a row has before its cells are read.
         self.unset = [None if name in table.unset else self.default_of(name) for name in table.columns]
@@ -77,10 +87,25 @@ class RowReader:
         for index, text in row.errors:
             draft.texts.append((self.header[index], text))
             draft.doubts.append((self.header[index], text, "is an error of the spreadsheet"))
+        custom_values = self.read_custom_fields(draft) if self.custom_parsers else {}
         for label, text, why in draft.doubts:
             self.doubts.add(row.line, label, text, why)
-        draft.set("custom_fields", custom_fields_json(self.custom_columns, self.header, draft))
+        draft.set("custom_fields", custom_fields_json(self.custom_columns, self.header, draft, custom_values))
         return draft.values
+
+    def read_custom_fields(self, draft: RowDraft) -> dict[int, str]:
+        """Return the values of defined custom fields as JSON, by column; what does not fit stays text."""
+        values = {}
+        for index, parse in self.custom_parsers.items():
+            text = draft.cells[index].strip()
+            text = unescape_formula(text) if text[:1] == "'" else text
+            if not text or is_nothing_picked(text) or (index in draft.used and index not in draft.kept):
+                continue
+            try:
+                values[index] = encode_json(parse(text))
+            except InvalidCell as error:
+                draft.doubts.append((self.header[index], text, str(error)))
+        return values
 
     def fill_field(self, draft: RowDraft, step: FieldStep) -> None:
         """Set the field of `step` to its first text that fits; keep the texts that do not."""
@@ -122,7 +147,7 @@ class RowReader:
             return False
         has_overflow = isinstance(value, Renamed) and self.add_overflow(draft, step, text)
         if (plain_value is not value or replaced is not text) and not has_overflow:
-            self.keep(draft, index, step.label, text)
+            self.keep_as_custom_field(draft, index, step.label, text)
         elif index >= 0:
             draft.used.add(index)
         return True
@@ -134,6 +159,9 @@ class RowReader:
             for channel in channels:
                 known = draft.consents.setdefault(channel, {})
                 known[key] = (known.get(key, False) or value) if key == "do_not_contact" else value
+            if self.table.can_create_clients and index >= 0:
+                # The preferences are those of a client that the row may create. The record itself keeps the text.
+                draft.kept.add(index)
             return True
         if step.field == "status" and step.field in draft.origins and value in self.open_stages:
             return False
@@ -154,14 +182,14 @@ class RowReader:
             return True
         if step.field == "status" and step.field in draft.origins:
             return False
-        self.keep(draft, index, step.label, text)
+        self.keep_as_custom_field(draft, index, step.label, text)
         draft.doubts.append((step.label, text, str(error)))
         if error.usable:
             self.set_value(draft, step, index, error.usable)
         return bool(error.usable)
 
     @staticmethod
-    def keep(draft: RowDraft, index: int, label: str, text: str) -> None:
+    def keep_as_custom_field(draft: RowDraft, index: int, label: str, text: str) -> None:
         if index >= 0:
             draft.kept.add(index)
         else:
@@ -208,10 +236,13 @@ class RowReader:
         return cells
 
 
-def custom_fields_json(columns: list[tuple[int, str]], header: list[str], draft: RowDraft) -> str:
+def custom_fields_json(
+    columns: list[tuple[int, str]], header: list[str], draft: RowDraft, values: Mapping[int, str]
+) -> str:
     """Return the non-blank cells without a field, and the texts kept, as a JSON object.
 
-    `columns` holds the index of each column without a field, with its encoded key.
+    `columns` holds the index of each column without a field, with its encoded key, `values` the cells that are read as
+    more than texts.
     """
     if draft.kept or draft.used:
         known = {index for index, _ in columns}
@@ -222,7 +253,9 @@ def custom_fields_json(columns: list[tuple[int, str]], header: list[str], draft:
         text = draft.cells[index].strip()
         if text[:1] == "'":
             text = unescape_formula(text)
-        if text and not is_nothing_picked(text):
+        if index in values:
+            members.append(key + values[index])
+        elif text and not is_nothing_picked(text):
             members.append(key + (text if is_exact_number(text) else encode_json(text)))
     taken = {header[index] for index, _ in columns} if draft.texts else set()
     members += [f"{encode_json(name)}:{encode_json(text)}" for name, text in draft.texts if name not in taken]

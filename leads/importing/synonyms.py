@@ -132,8 +132,6 @@ FIELD_SYNONYMS = {
         dealclosedon dealwontime dealdealwontime deallosttime wontime losttime wondate lostdate dealwondate
         deallostdate actualclosed convertedat converteddate dateconverted abgeschlossenam geschlossenam
         gewonnenam verlorenam datedecloturereelle fechadecierrereal
-        stagechangedate stagechangedon statuschangedate statuschangedon statuschangedat laststagechange
-        laststagechangedate laststatuschange laststatuschangedate datestagechanged datestatuschanged
         chiusoil gewonnenop verlorenop geslotenop fechadoem ganhoem perdidoem zamknietodnia""",
     "created_at": """createdat createddate createdon createddatetime datecreated datetimecreated createdtime createdate
         createtime creationdate leadcreatedat leadcreateddate leadcreated leadcreationdate leadsubmittime dealcreated
@@ -171,6 +169,20 @@ FIELD_SYNONYMS = {
         consensoemail toestemmingemail consentimentoemail zgodaemail zgodanaemail zgodamarketingowa""",
     "phone_consent": "phoneoptin calloptin phoneconsent consenttocall telefoneinwilligung consentimientotelefono",
     "sms_consent": "smsoptin smsconsent acceptssmsmarketing textoptin consenttotext smseinwilligung",
+}
+# What columns say of the past of a lead. They are used only if cells fit: “Won” can also be an amount.
+HISTORY_SYNONYMS = {
+    "won_at": """wonat wonon wontime wondate datewon dealwontime dealdealwontime dealwondate closedwondate
+        gewonnenam gewonnenop ganhoem gagnele ganadoel vintoil""",
+    "lost_at": """lostat loston losttime lostdate datelost deallosttime dealdeallosttime deallostdate closedlostdate
+        verlorenam verlorenop perdidoem perdule perdidoel persoil""",
+    "stage_changed_at": """stagechangedat stagechangedate stagechangedon statuschangedate statuschangedon
+        statuschangedat laststagechange laststagechangedate laststagechangetime dealstagechangedate
+        laststatuschange laststatuschangedate datestagechanged datestatuschanged stageupdatedat
+        dealstagechangetime dealdealstagechangetime dateenteredcurrentstage letztestufenanderung""",
+    "is_won": "iswon won isclosedwon closedwon dealwon dealiswon gewonnen gagne ganado vinto ganho",
+    "is_lost": "islost isclosedlost closedlost deallost lost dealislost verloren perdu perdido perso",
+    "is_closed": "isclosed closed dealisclosed isdealclosed dealclosed opportunityclosed geschlossen abgeschlossen",
 }
 # Names with different meanings in different systems: used only if cells fit the field.
 AMBIGUOUS_SYNONYMS = {

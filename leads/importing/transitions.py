@@ -1,38 +1,46 @@
 """Import a file in one transaction: all rows that can be taken in, or none."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db import DataError, IntegrityError, OperationalError, connection, models, transaction
+from django.db import (
+    connection,
+    models,
+)
 from django.db.backends.utils import CursorWrapper
 from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
 
-from crm.exceptions import IllegalTransition, InvalidInput, constraint_message
-from crm.models import User
+from crm.exceptions import InvalidInput
+from crm.models import FieldUse, User
 from crm.records.activity import Actor
 from crm.records.base import can_see_everyone
+from crm.records.field_usage import count_use, write_counts
+from crm.records.json_keys import key_path
 from crm.runtime.job_queue import enqueue
 from leads.importing.arrival import ArrivalAnswers
+from leads.importing.batches.saving import all_or_nothing
 from leads.importing.exceptions import ImportCancelled, Question, QuestionsUnanswered, RowRejected
-from leads.importing.files.opening import open_table, refuse_changed_file
+from leads.importing.files.opening import file_hash, open_table, refuse_changed_file
 from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, open_report
-from leads.importing.rows import RowReader, encode_json
+from leads.importing.rows import RowReader
 from leads.importing.saved_mappings.loading import options_with_mapping
 from leads.importing.staging import STAGING_CHUNK_SIZE, StagingTable
-from leads.importing.tables.base import ImportTable, KnownRows, StagedImport
+from leads.importing.tables.base import ImportTable
+from leads.importing.tables.matching import duplicate_rows
 from leads.importing.tables.registry import table_named
+from leads.importing.tables.staged import StagedImport
+from leads.importing.updates.known_rows import KnownRows
 from leads.models import ImportBatch, ImportedTable, ImportState
+from leads.models.insurance_type import answer_key
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION
 
 ProgressCallback = Callable[[str], None]
-# How often the caller hears how many rows are read. It may stop the import then.
+# How often the caller hears how many rows are read; it may stop the import then.
 ROWS_BETWEEN_COUNTS = 5_000
 
 
@@ -40,14 +48,14 @@ ROWS_BETWEEN_COUNTS = 5_000
 class ImportRun:
     """One run through a file.
 
-    Skipped rows go to the file `errors`, cells that do not fit to the file `doubts`, messages on the progress to `tell`
-    and numbers of rows to `count`, which may raise an exception to stop the run. A dry run changes nothing.
+    Skipped rows go to each of the files `errors`, cells that do not fit to the file `doubts`, messages on the progress
+    to `tell` and numbers of rows to `count`, which may raise an exception to stop the run. A dry run changes nothing.
     """
 
     file: TableFile
     actor: Actor
     batch: ImportBatch
-    errors: Path | None = None
+    errors: Sequence[Path] = ()
     doubts: Path | None = None
     dry_run: bool = False
     tell: ProgressCallback = lambda sentence: None
@@ -74,7 +82,8 @@ def import_file(
 ) -> ImportOutcome:
     """Create a record of `table` for every valid row of the file at `path`, in one transaction.
 
-    The decisions are those of `ImportOptions`, the files those of `ImportRun`. `mapping` is the name of a saved
+    The decisions are those of `ImportOptions`, `doubts` that of `ImportRun`. Skipped rows go to the file `errors`, a
+    workbook if its name ends with .xlsx. `mapping` is the name of a saved
     mapping; the decisions come before it.
 
     Raises: as `run_import`; InvalidInput also if the file cannot be read, or there is no such mapping.
@@ -93,7 +102,8 @@ def import_file(
         options=options.to_json(),
         imported_by=actor.user,
     )
-    return run_import(ImportRun(file, actor, batch, errors, doubts, dry_run, tell), options)
+    skipped = (errors,) if errors else ()
+    return run_import(ImportRun(file, actor, batch, skipped, doubts, dry_run, tell), options)
 
 
 def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
@@ -110,7 +120,8 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
     arrival = ArrivalAnswers.of(run.table, reader.plan, options.known, options.later)
     check_preview(run, options, preview, reader, arrival)
     path = run.file.path
-    with open_report(run.file, run.errors, reader.doubts, run.doubts) as report, all_or_nothing(path):
+    report_files = open_report(run.file, run.errors, reader.doubts, run.doubts)
+    with report_files as report, all_or_nothing(run.batch, path):
         with refuse_changed_file(path):
             outcome = import_rows(run, options, reader, preview, report)
         for sentence in arrival.describe():
@@ -118,7 +129,22 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
         if not run.dry_run:
             arrival.save(by=run.actor, source=run.batch.file_name)
             finish_batch(run.batch, outcome)
+    if not run.dry_run:
+        count_imported_keys(run, reader)
     return outcome
+
+
+def count_imported_keys(run: ImportRun, reader: RowReader) -> None:
+    """Count that the actor filled the custom fields and the answers that columns of the file became."""
+    table, user = run.table.model._meta.label_lower, run.actor.user
+    names = (key_path(name) for name in reader.plan.custom_columns.values())
+    count_use(FieldUse.EDITED, table, "custom_fields", names, user)
+    for target in reader.plan.columns:
+        if question := reader.context.questions.get(target):
+            column, key = answer_key(question.line, question.key)
+            count_use(FieldUse.EDITED, table, column, [key], user)
+    # A worker answers no requests, so it writes at once.
+    write_counts()
 
 
 def check_preview(
@@ -146,10 +172,10 @@ def require_option_permissions(
         actor.require_permission(table.owner_permission, f"assign {table.name.label.lower()} to their owners")
     if arrival.answers:
         actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
-    if options.duplicates.changes_leads:
-        if not table.can_update:
-            raise InvalidInput(f"Only leads can be changed by a file. {table.name.label} that exist are left out.")
-        actor.require_permission("leads.change_lead", "change leads")
+    if options.duplicates.changes_records:
+        if table.updates is None:
+            raise InvalidInput(f"{table.name.label} that exist cannot be changed by a file. They are left out.")
+        actor.require_permission(table.change_permission, f"change {table.name.label.lower()}")
     if options.create_clients:
         actor.require_permission("crm.add_client", "create clients")
 
@@ -157,16 +183,16 @@ def require_option_permissions(
 def import_rows(
     run: ImportRun, options: ImportOptions, reader: RowReader, preview: ImportPreview, report: ImportReport
 ) -> ImportOutcome:
-    """Stage the rows of the file, set aside those that are no new records, change leads, and insert the others."""
+    """Stage the rows of the file, set aside those that are no new records, change records, and insert the others."""
     former, table = former_imports(run), run.table
     with connection.cursor() as cursor:
         staging, progress = StagingTable(cursor, table), ImportProgress(run)
         staged = stage_import(cursor, run, reader, former)
         staging.copy(staging_rows(run.file, reader, report, progress))
         questions = open_questions(run, preview, reader)
-        known = table.make_known_rows(staged, options.duplicates, reader)
+        known = KnownRows(table, staged, options.duplicates, reader)
         set_rows_aside(staged, table, known, report)
-        new = progress.rows - report.rejected - known.known_rows
+        new = progress.rows - report.rejected - known.rows
         plan = known.plan(lock=not run.dry_run)
         new_examples, updated_examples = staging.new_examples(MAX_EXAMPLES), known.examples(MAX_EXAMPLES)
         imported = new if run.dry_run else write_records(staging, known, progress.rows, run, staged)
@@ -222,7 +248,7 @@ def set_rows_aside(staged: StagedImport, table: ImportTable, known: KnownRows, r
     for row in table.resolve(staged):
         report.add_unresolved(row)
     known.find()
-    for duplicate in table.duplicate_rows(staged.user):
+    for duplicate in duplicate_rows(table.duplicates, staged.user):
         report.add_duplicate(duplicate)
 
 
@@ -245,18 +271,6 @@ def describe_former(former: list[ImportBatch], user: User | None) -> list[str]:
         else "an import by a colleague"
         for batch in former
     ]
-
-
-def file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def hash_blocks(blocks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for block in blocks:
-        digest.update(block)
-    return digest.hexdigest()
 
 
 class ImportProgress:
@@ -286,12 +300,12 @@ def staging_rows(
         except RowRejected as rejection:
             report.add_rejected(row, rejection)
             continue
-        cells = encode_json(row.cells) if report.wants_cells else ""
+        cells = file.encode_cells(row.cells) if report.wants_cells else ""
         yield [number, row.line, cells, reader.phone_key(values), reader.record_key(row), *values]
 
 
 def write_records(staging: StagingTable, known: KnownRows, rows: int, run: ImportRun, staged: StagedImport) -> int:
-    """Change the leads of staged rows, insert the other rows as records, and return the number of new records."""
+    """Change the records of staged rows, insert the other rows as records, and return the number of new records."""
     batch, actor, table = run.batch, run.actor, run.table
     batch.imported_at, batch.key_column = known.at, staged.key
     if batch._state.adding:
@@ -338,21 +352,3 @@ def finish_batch(batch: ImportBatch, outcome: ImportOutcome) -> None:
     if ImportBatch.objects.filter(pk=batch.pk, state=ImportState.RUNNING).update(**done) != 1:
         raise ImportCancelled
     batch.refresh_from_db()
-
-
-@contextmanager
-def all_or_nothing(path: Path) -> Iterator[None]:
-    """Run the block in one transaction, and turn database and file errors into readable exceptions."""
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError as error:
-        raise IllegalTransition(
-            f"{constraint_message(error)} The database changed while {path.name} was read, so nothing was "
-            "imported. Import the file again."
-        ) from error
-    except (DataError, OperationalError) as error:
-        raise InvalidInput(f"Nothing was imported, because the database stopped the import: {error}") from error
-    except OSError as error:
-        where = error.filename or path
-        raise InvalidInput(f"Nothing was imported: {error.strerror} ({where}).") from error

@@ -1,12 +1,20 @@
-"""What an import changed of the leads that existed before it, so that it can be undone."""
+"""What an import changed of the records that existed before it, so that it can be undone."""
 
 from django.db import models
 
 from crm.records.base import json_field, json_type_check
 
+# The foreign keys to the tables whose records an import can change; a change has one of them.
+CHANGED_RECORDS = ("lead", "client", "contact", "policy")
+
+
+def changed_record(model: str) -> models.ForeignKey:
+    """Return the foreign key to a changed record; a partial index below serves it."""
+    return models.ForeignKey(model, null=True, on_delete=models.CASCADE, related_name="import_changes", db_index=False)
+
 
 class ImportChange(models.Model):
-    """The fields of one lead that one import changed.
+    """The fields of one record that one import changed.
 
     `changes` maps a column to its value before and after: `[before, after]`. A JSON column maps each of its keys to
     such a pair, in which null means that there was no such key; `tags` holds the tags that were added.
@@ -14,7 +22,10 @@ class ImportChange(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     batch = models.ForeignKey("leads.ImportBatch", on_delete=models.CASCADE, related_name="changes", db_index=False)
-    lead = models.ForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="import_changes")
+    lead = changed_record("leads.Lead")
+    client = changed_record("crm.Client")
+    contact = changed_record("crm.Contact")
+    policy = changed_record("leads.Policy")
     line = models.PositiveBigIntegerField()
     changes = json_field(dict)
 
@@ -23,11 +34,30 @@ class ImportChange(models.Model):
         default_permissions = ()
         constraints = [
             json_type_check("import_changes", "changes", "object"),
-            models.UniqueConstraint(
-                fields=["batch", "lead"],
-                name="import_changes_once_per_lead",
-                violation_error_message="An import changes a lead once.",
+            models.CheckConstraint(
+                name="import_changes_one_record",
+                condition=models.Q(
+                    models.lookups.Exact(
+                        models.Func(*CHANGED_RECORDS, function="num_nonnulls", output_field=models.IntegerField()), 1
+                    )
+                ),
+                violation_error_message="A change by an import is that of one record.",
             ),
+            *(
+                models.UniqueConstraint(
+                    fields=["batch", name],
+                    condition=models.Q((f"{name}__isnull", False)),
+                    name=f"import_changes_once_per_{name}",
+                    violation_error_message=f"An import changes a {name} once.",
+                )
+                for name in CHANGED_RECORDS
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=[name], condition=models.Q((f"{name}__isnull", False)), name=f"import_changes_of_{name}"
+            )
+            for name in CHANGED_RECORDS
         ]
 
     def __str__(self) -> str:

@@ -13,10 +13,16 @@ from crm.records.base import (
     not_blank_check,
     with_row_audit,
 )
+from crm.records.json_keys import key_path
 from leads.lines.form_rules import form_problem
 
 # The columns of leads for the data of these lines; the data of the other lines share one.
 COLUMN_BY_LINE = {"auto": "auto_data", "home": "home_data"}
+
+
+def answer_key(line: str, key: str) -> tuple[str, str]:
+    """Return the JSON column of a lead and the path in it where the answer to the question `key` of `line` stands."""
+    return (COLUMN_BY_LINE[line], key_path(key)) if line in COLUMN_BY_LINE else ("line_data", key_path(line, key))
 
 
 class InsuranceTypeManager(LiveManager.from_queryset(RecordQuerySet)):

@@ -16,7 +16,17 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from ai_log.models import AIInteraction
-from crm.models import Client, CustomField, DuplicatePair, Project, SavedView, User
+from crm.models import (
+    Client,
+    CustomField,
+    DuplicatePair,
+    FieldStatistic,
+    Project,
+    SavedView,
+    SchemaChange,
+    SchemaThresholds,
+    User,
+)
 from crm.records.activity import SYSTEM_ACTOR, record
 from inbox.drafts.screen import OUTGOING_ACTIONS
 from inbox.models import Draft, Mailbox, Message, SetAside, WebForm
@@ -108,8 +118,15 @@ def make_world() -> dict[type, Any]:
         ScoringPolicy.objects.create(version=2, note="Another opinion.", weights={}),
         Draft.objects.create(author=make_user("writer"), lead=lead, subject="Begun"),
         WebForm.objects.create(name="Quotes", heading="Request a quote"),
+        FieldStatistic.objects.create(
+            table="leads.lead", column="custom_fields", key="size", row_count=9, filled_count=1, kinds={"number": 1}
+        ),
+        SchemaThresholds.objects.get(),
         make_pair(client, lead),
         CustomField.objects.create(table="leads.lead", key="region", label="Region", kind="text"),
+        SchemaChange.objects.create(
+            table="leads.lead", key="region", proposed="index", why="Slow.", expected_use="Daily."
+        ),
         ImportBatch.objects.create(file_name="people.csv", file_hash="0" * 64, file_path="imports/1/people.csv"),
         ImportMapping.objects.create(name="Our CRM", header=["Name", "Email"]),
         PredictionModel.objects.create(

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from crm.models import Client, ContactClient, DuplicatePair, Project, SavedView, User
+from crm.models import Client, ContactClient, DuplicatePair, Project, SavedView, SchemaChange, User
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.merging.transitions import merge
 from inbox.models import (
@@ -75,9 +75,19 @@ def make_records(owner: User) -> list[Any]:
         SetAside.objects.create(mailbox=mailbox, origin="x", reason="x", size=3, raw=b"abc"),
         Draft.objects.create(author=owner, lead=lead),
         SavedView.objects.create(name="x", table="leads.lead", owner=owner),
+        make_decided_request(owner),
         make_policy(client=client, lead=lead),
         AIInteraction.objects.create(lead=lead, type="Chat", source="Agent UI"),
     ]
+
+
+def make_decided_request(owner: User) -> SchemaChange:
+    """Create a request about a key without a custom field: its name comes from records."""
+    decided = {"state": "DECIDED", "decision": "stay", "decision_reason": "x", "decided_at": timezone.now()}
+    texts = {"key": "x", "why": "x", "expected_use": "x"}
+    return SchemaChange.objects.create(
+        table="leads.lead", proposed="index", requested_by=owner, decided_by=owner, **texts, **decided
+    )
 
 
 def make_derived_rows(owner: User, rows: dict[type, Any]) -> Iterator[Any]:

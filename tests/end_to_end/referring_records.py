@@ -156,7 +156,7 @@ def referring_conversions(lead: Lead, reader: User, owner: User, hidden: dict[ty
     yield converted
     client = convert(worked_on, client_from_lead(worked_on), by=SYSTEM_ACTOR).client
     hidden_lead = make_lead(assigned_to=owner, converted_to_client=client, converted_at=timezone.now())
-    hidden_task = Task(title="x", client=client, assignee=owner)
+    hidden_task = Task(title="zorq_created", client=client, assignee=owner)
     create(hidden_task, by=owner, timeline_owner=client)
     for row in (hidden_lead, hidden_task):
         plant(row)

@@ -261,7 +261,7 @@ def test_exported_clients_come_back_with_their_preferences(max):
 def test_refusals_of_contacts_stay_custom_fields():
     import_text("contacts", "Name,Client,Do not email\nAva Stone,Acme,yes\n", create_clients=True)
     assert Contact.objects.get().custom_fields == {"Do not email": "yes"}
-    assert Client.objects.get().communications == {}
+    assert Client.objects.get().communications == {"email": {"do_not_contact": True}}
 
 
 def test_undone_import_takes_the_preferences_with_it(max):

@@ -14,8 +14,8 @@ from crm.records.activity import SYSTEM_ACTOR
 from leads.importing import transitions
 from leads.importing.batches.running import run_batch
 from leads.importing.batches.transitions import queue_check, queue_import, upload_file
-from leads.importing.duplicates import LOCK_IMPORTS_SQL
 from leads.importing.exceptions import BatchLocked
+from leads.importing.tables.matching import LOCK_IMPORTS_SQL
 from leads.importing.transitions import import_file
 from leads.models import ImportBatch, ImportState, Lead, LeadStageHistory
 from tests.crm.processes import wait_for_line, wait_until

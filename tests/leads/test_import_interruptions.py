@@ -13,6 +13,7 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.urls import reverse
 
+from crm.exceptions import InvalidInput
 from crm.models import ActivityLog
 from leads.importing import staging, transitions
 from leads.importing.batches import running, undo
@@ -173,3 +174,67 @@ def test_file_changed_while_it_is_read_is_not_imported(ann, at_row, change):
     batch.refresh_from_db()
     assert (batch.state, count_rows()) == (ImportState.FAILED, (0, 0, 0))
     assert batch.error_message == "people.csv was changed while it was read, so nothing was imported."
+
+
+def end_session(pid: int) -> None:
+    """End another session of the database, as an administrator or a crash does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+
+def session() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+
+LOST = "Nothing was imported, because the connection to the database was lost. Import the file again."
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("owner, name", [(transitions, "set_rows_aside"), (transitions, "finish_batch")])
+def test_connection_lost_during_an_import_imports_nothing_and_is_said(ann, tmp_path, monkeypatch, owner, name):
+    path, pid, whole = tmp_path / "people.csv", session(), getattr(owner, name)
+    path.write_text(CONTENT)
+
+    def lose_connection(*args: Any) -> None:
+        whole(*args)
+        in_other_session(lambda: end_session(pid))
+
+    monkeypatch.setattr(owner, name, lose_connection)
+    with pytest.raises(InvalidInput, match=LOST):
+        transitions.import_file(path, by=ann)
+    assert (count_rows(), ImportBatch.objects.exists()) == ((0, 0, 0), False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_import_whose_connection_is_lost_after_its_end_is_complete(ann, tmp_path, monkeypatch):
+    path, pid, commit = tmp_path / "people.csv", session(), connection.commit
+    path.write_text(CONTENT)
+
+    def commit_and_lose_connection() -> None:
+        commit()
+        in_other_session(lambda: end_session(pid))
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    monkeypatch.setattr(connection, "commit", commit_and_lose_connection)
+    outcome = transitions.import_file(path, by=ann)
+    monkeypatch.undo()
+    assert (outcome.imported, outcome.rejected, ImportBatch.objects.get().state) == (100, 1, ImportState.DONE)
+    assert count_rows()[0] == 100
+
+
+@pytest.mark.django_db
+def test_message_of_the_database_comes_without_its_statement(ann, tmp_path, monkeypatch):
+    path = tmp_path / "people.csv"
+    path.write_text(CONTENT)
+
+    def stop(*args: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'out of disk' USING ERRCODE = '53100'; END $$")
+
+    monkeypatch.setattr(transitions, "set_rows_aside", stop)
+    with pytest.raises(InvalidInput) as refused:
+        transitions.import_file(path, by=ann)
+    assert str(refused.value) == "Nothing was imported, because the database stopped the import: out of disk."

@@ -9,7 +9,7 @@ from leads.importing.columns import plan_import
 from leads.importing.drafts import STAGED_LEAD_COLUMNS
 from leads.importing.files.tables import TableRow
 from leads.importing.rows import RowReader
-from leads.importing.tables.leads import LEADS
+from leads.importing.tables.leads.table import LEADS
 from tests.leads.test_import_rows import CONTEXT
 
 LANGUAGES = {

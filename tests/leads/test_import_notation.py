@@ -1,6 +1,5 @@
 """Tests of how the files of the world write amounts, moments, consent, tags and phone numbers."""
 
-import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -11,7 +10,6 @@ from leads.importing.exceptions import InvalidCell, RowRejected
 from leads.importing.values.amounts import AmountParser
 from leads.importing.values.consent import ConsentParser
 from leads.importing.values.dates import MomentParser
-from tests.leads.test_import_languages import read_file
 from tests.leads.test_import_rows import doubt_about, read_row
 
 
@@ -146,13 +144,3 @@ def test_doubtful_creation_is_kept_as_text_and_asks_nothing(row, why):
     doubt, custom_fields = doubt_about(**row)
     assert doubt == f"created_at “{row['created_at']}” {why}."
     assert custom_fields == {"created_at": row["created_at"]}
-
-
-@pytest.mark.parametrize(
-    ("stage", "closed_at", "kept"),
-    [("Won", datetime(2024, 1, 5, tzinfo=UTC), {}), ("New", None, {"Last Stage Change": "2024-01-05"})],
-)
-def test_last_change_of_stage_is_the_closing_of_a_closed_lead_only(stage, closed_at, kept):
-    lead = read_file("Name;Stage;Last Stage Change", f"Ann;{stage};2024-01-05")
-    assert (lead["closed_at"], lead["expected_close_date"]) == (closed_at, None)
-    assert json.loads(lead["custom_fields"]) == kept

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from crm.models import ActivityLog, Client, ClientType
+from crm.models import ActivityLog, Client, ClientType, Contact
 from crm.records.local_time import agency_today
 from leads.importing.exceptions import QuestionsUnanswered
 from leads.models import BillingPeriod, CancellationReason, ImportBatch, Policy, PolicyStatus
@@ -147,3 +147,24 @@ def test_clients_of_policies_are_created_if_chosen(max):
     assert ava.policies.count() == 2
     undo(ImportBatch.objects.get(record_count__gt=0), by=max)
     assert not Client.everything.exists() and not Policy.everything.exists()
+
+
+@pytest.mark.parametrize("table", ["policies", "contacts"])
+def test_client_made_on_the_spot_refuses_what_its_row_refuses(table, max):
+    known = make_client(name="Known")
+    if table == "policies":
+        header, row = HEADER, "{},{},Harbor,{},Active,100,,{}"
+        rows = [row.format(*cells, TERM) for cells in (("Ava", "Auto", 1), ("Ava", "Home", 2), ("Known", "Auto", 3))]
+    else:
+        header, rows = "Client,Name,Email", ["Ava,One,1@x.example", "Ava,Two,2@x.example", "Known,Three,3@x.example"]
+    said = (",yes,no,,", ",no,,,no", ",yes,,,")
+    text = "\n".join(
+        [f"{header},Do Not Email,Email Opt In,DNC,SMS consent", *map("".join, zip(rows, said, strict=True))]
+    )
+    assert counts(import_text(table, text, by=max, create_clients=True)) == (3, 3, 0, 0)
+    ava = Client.objects.get(name="Ava")
+    assert ava.communications == {"email": {"do_not_contact": True, "consent": False}, "sms": {"consent": False}}
+    known.refresh_from_db()
+    assert known.communications == {}, "a client that exists stays as it is"
+    records = Policy.objects.order_by("id") if table == "policies" else Contact.objects.order_by("id")
+    assert [record.custom_fields.get("Do Not Email") for record in records] == ["yes", "no", "yes"]

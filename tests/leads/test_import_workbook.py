@@ -14,12 +14,17 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 
 from crm.models import ActivityLog
+from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.batches import transitions
 from leads.importing.batches.receiving import ReceivedFile, upload_folder
 from leads.importing.batches.transitions import RUN_IMPORT_TASK, delete_old_files, queue_check, queue_import
+from leads.importing.files.opening import open_table
+from leads.importing.files.tables import NumberText
+from leads.importing.transitions import import_file
+from leads.importing.values.parsers import Notation
 from leads.models import ImportBatch, Lead
 from tests.cast import browser, page_text
 from tests.leads.workbook_files import sheet_xml, text_cells, write_parts, write_rows
@@ -89,6 +94,36 @@ def test_sheet_is_chosen_and_becomes_leads(max, workbook):
     run_jobs(RUN_IMPORT_TASK)
     again.refresh_from_db()
     assert (again.outcome["imported"], again.outcome["rejected"]) == (1, 1)
+    assert "Skipped rows as Excel" in page_text(visitor.get(page("change", batch)))
+    content = b"".join(visitor.get(page("errors_xlsx", batch)).streaming_content)
+    skipped = load_workbook(io.BytesIO(content))
+    cells = [[cell.value for cell in row] for row in skipped.active.rows]
+    assert cells[0] == ["line", "reason", "Name", "Email", "Amount", "Close Date"]
+    assert [cells[1][0], *cells[1][2:5]] == [4, None, None, 7]
+    assert [cells[2][0], *cells[2][2:5]] == [3, "Ann Two", "ANN@x.example", 5], "a number stays one"
+    skipped.active["D3"] = "two@x.example"
+    corrected = io.BytesIO()
+    skipped.save(corrected)
+    again = transitions.upload_file("errors.xlsx", ContentFile(corrected.getvalue()), by=max)
+    queue_check(again, by=max)
+    run_jobs(RUN_IMPORT_TASK)
+    again.refresh_from_db()
+    assert (again.outcome["imported"], again.outcome["rejected"], again.outcome["questions"]) == (1, 1, [])
+
+
+def test_numbers_texts_and_wide_rows_come_back_from_the_workbook_of_skipped_rows(tmp_path):
+    rows = [["Name", "Email", "Amount", "Code"], ["", "", 1.5, "00501"], ["", "", "1.500", "@home"]]
+    path = write_rows(tmp_path / "leads.xlsx", *rows)
+    errors = tmp_path / "errors.xlsx"
+    import_file(path, by=SYSTEM_ACTOR, errors=errors, notation=Notation(","))
+    read = [row.cells[2:] for row in open_table(errors).rows()]
+    assert read == [["", "", "1.5", "00501"], ["", "", "1.500", "@home"]]
+    assert [isinstance(row[2], NumberText) for row in read] == [True, False], "the text is still ambiguous"
+    wide = tmp_path / "wide.csv"
+    wide.write_text("Name,Email\nAnn,a@x.example,more,still more\n")
+    import_file(wide, by=SYSTEM_ACTOR, errors=errors)
+    (row,) = open_table(errors).rows()
+    assert row.cells[2:] == ["Ann", "a@x.example", "more", "still more"]
 
 
 def test_command_reads_the_chosen_sheet_and_names_its_rows(tmp_path, workbook, capsys):
@@ -140,7 +175,7 @@ def test_two_uploads_of_one_form_at_once_make_one_import(ann, monkeypatch):
     """The second one overtakes the first while it reads the file."""
     key, open_table = uuid4(), transitions.open_table
 
-    def overtake(path):
+    def overtake(path, **options):
         monkeypatch.setattr(transitions, "open_table", open_table)
         transitions.upload_file("leads.csv", ContentFile(b"Name\nAnn\n"), by=ann, key=key)
         return open_table(path)
@@ -199,3 +234,25 @@ def test_abandoned_upload_is_deleted_with_old_files():
     assert stored_files() == ["half"]
     delete_old_files(timezone.now() + timedelta(minutes=1))
     assert stored_files() == []
+
+
+def test_upload_reads_the_beginning_of_a_large_file_and_the_job_finds_its_encoding(max, monkeypatch):
+    monkeypatch.setattr(transitions, "SAMPLE_SIZE", 1_000)
+    rows = "".join(f"Person {number},p{number}@x.example\n" for number in range(3_000))
+    content = f"Name,Email\n{rows}Peña Muñoz,m@x.example\n".encode("cp1252")
+    batch = transitions.upload_file("people.csv", ContentFile(content), by=max)
+    assert (batch.reading["encoding"], batch.reading["is_sampled"]) == ("utf-8", True)
+    queue_check(batch, by=max)
+    run_jobs(RUN_IMPORT_TASK)
+    batch.refresh_from_db()
+    assert (batch.reading["encoding"], batch.reading["is_sampled"]) == ("cp1252", False)
+    assert (batch.outcome["imported"], batch.outcome["rejected"]) == (3_001, 0)
+    transitions.change_file_reading(batch, encoding="cp1250", delimiter=",", by=max)
+    assert (batch.reading["encoding"], batch.reading["is_sampled"]) == ("cp1250", False), "a choice of a person stays"
+
+
+def test_sample_of_very_long_rows_is_short(tmp_path):
+    path = tmp_path / "long.csv"
+    cell = "x" * 100_000
+    path.write_text("Name," + ",".join(f"C{n}" for n in range(9)) + "\n" + f"Ann{f',{cell}' * 9}\n" * 100)
+    assert len(open_table(path).sample()) == 12

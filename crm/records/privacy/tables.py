@@ -58,6 +58,11 @@ WITHOUT_PERSONS: dict[str, str] = {
     "crm.user": "Staff.",
     "crm.savedview": "Views of lists that staff saved.",
     "crm.customfield": "What the custom fields of a table mean.",
+    "crm.fieldusage": "How often staff used the keys of JSON columns.",
+    "crm.fieldstatistic": "Names and counts of the keys of JSON columns, without values.",
+    "crm.indexusage": "How often indexes are read.",
+    "crm.schemathresholds": "When a key deserves an index or a column.",
+    "crm.schemachange": "Requests of staff about the keys of JSON columns.",
     "crm.erasedperson": "Digests of addresses, which do not say what they were.",
 }
 

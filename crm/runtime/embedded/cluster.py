@@ -37,6 +37,8 @@ SERVER_SETTINGS = {
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
     "jit": "off",
+    # What other programs ask of JSON columns is read from the statistics of statements.
+    "shared_preload_libraries": "pg_stat_statements",
 }
 
 

@@ -8,19 +8,17 @@ from typing import Any
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
-from django.db.models.functions import Cast, Collate
-from django.db.models.lookups import Exact, GreaterThanOrEqual, IContains, LessThan, LessThanOrEqual, Regex
+from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, IContains, In, LessThan, LessThanOrEqual
 from django.utils.dateparse import parse_date
 
 from crm.exceptions import InvalidInput
 from crm.models import CustomField, CustomFieldKind
 from crm.records.local_time import start_of_reader_day
+from crm.screens.custom_fields.sort_keys import COLUMN, SORT_KEYS, sort_key, text_keys
 from crm.text.numbers import parse_typed_number
 
-COLUMN = "custom_fields"
 MAX_QUOTED_LENGTH = 40
 MIN_DATE, MAX_DATE = date(1900, 1, 1), date(2200, 1, 1)
-ISO_DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 NO_VALUES: tuple[Any, ...] = (None, "", [])
 
 EQUALITY = {"is": "is", "not": "is not"}
@@ -101,17 +99,24 @@ def text_equals(key: str, value: str) -> Q:
 
 
 def text_condition(condition: FieldCondition) -> Q:
-    key, value = condition.field.key, condition.values[0]
+    field, value = condition.field, condition.values[0]
     if condition.operator == "contains":
-        return Q(IContains(KeyTextTransform(key, COLUMN), value))
-    return text_equals(key, value) if condition.operator == "is" else ~text_equals(key, value)
+        return Q(IContains(KeyTextTransform(field.key, COLUMN), value))
+    same = text_equals(field.key, value)
+    if condition.operator == "not":
+        return ~same
+    return same & Q(In(sort_key(field), text_keys(value))) if field.promotion else same
 
 
 def yes_no_condition(condition: FieldCondition) -> Q:
-    key, value = condition.field.key, condition.values[0]
+    field, value = condition.field, condition.values[0]
     if value not in {"true", "false"}:
         raise InvalidInput(f"“{value[:MAX_QUOTED_LENGTH]}” is neither yes nor no.")
-    return equals(key, value == "true") if condition.operator == "is" else ~equals(key, value == "true")
+    if condition.operator == "not":
+        return ~equals(field.key, value == "true")
+    if field.promotion:
+        return Q(Exact(sort_key(field), Value(int(value == "true"))))
+    return equals(field.key, value == "true")
 
 
 def choice_condition(condition: FieldCondition) -> Q:
@@ -121,64 +126,56 @@ def choice_condition(condition: FieldCondition) -> Q:
     if condition.operator == "all":
         return Q(*each)
     any_of_them = Q(*each, _connector=Q.OR)
-    return ~any_of_them if condition.operator == "not" else any_of_them
+    if condition.operator == "not":
+        return ~any_of_them
+    if condition.field.promotion and not is_list:
+        keys = [key for value in condition.values for key in text_keys(value)]
+        return any_of_them & Q(In(sort_key(condition.field), keys))
+    return any_of_them
 
 
 def number_condition(condition: FieldCondition) -> Q:
-    stored = KeyTransform(condition.field.key, COLUMN)
-    json_type = models.Func(stored, function="jsonb_typeof", output_field=models.TextField())
-    # Text that is no number, and text that only looks like one, counts as no number and is never an error.
-    number = models.Case(
-        models.When(Exact(json_type, Value("number")), then=Cast(stored, NumericField())), output_field=NumericField()
-    )
-    return range_condition(condition, number, [read_number(value) for value in condition.values])
+    return range_condition(condition, [read_number(value) for value in condition.values])
 
 
 def date_condition(condition: FieldCondition) -> Q:
-    dates = [read_date(value).isoformat() for value in condition.values]
-    return range_condition(condition, iso_text(condition.field.key), dates)
+    return range_condition(condition, [read_date(value).isoformat() for value in condition.values])
 
 
 def date_time_condition(condition: FieldCondition) -> Q:
     """Compare with whole days of the reader."""
     days = [read_date(value) for value in condition.values]
     first, last = start_of_day_text(days[0]), start_of_day_text(days[-1] + timedelta(days=1))
-    stored = iso_text(condition.field.key)
+    stored = sort_key(condition.field)
     since, until = Q(GreaterThanOrEqual(stored, Value(first))), Q(LessThan(stored, Value(last)))
     if condition.operator == "not":
-        return ~(since & until) | is_empty(condition.field.key)
-    return {"from": since, "to": until}.get(condition.operator, since & until)
+        return ~(since & until)
+    return {"from": since, "to": until & has_sort_key(condition.field)}.get(condition.operator, since & until)
 
 
-def range_condition(condition: FieldCondition, stored: Any, values: list[Any]) -> Q:
-    """Return the rows whose value, as `stored` reads it, is within the range of the condition."""
-    bounds = [Value(value, output_field=stored.output_field) for value in values]
-    if condition.operator in EQUALITY:
+def range_condition(condition: FieldCondition, values: list[Any]) -> Q:
+    """Return the rows whose value is within the range of the condition, by the sort key of the field."""
+    field, operator = condition.field, condition.operator
+    stored, output_field = sort_key(field), SORT_KEYS[field.kind].output_field
+    bounds = [Value(value, output_field=output_field) for value in values]
+    if operator in EQUALITY and not (operator == "is" and field.promotion):
         value = values[0] if isinstance(values[0], str) else plain_number(values[0])
-        same = equals(condition.field.key, value)
-        return same if condition.operator == "is" else ~same
+        same = equals(field.key, value)
+        return same if operator == "is" else ~same
     since, until = Q(GreaterThanOrEqual(stored, bounds[0])), Q(LessThanOrEqual(stored, bounds[-1]))
-    return {"from": since, "to": until, "between": since & until}[condition.operator]
+    answers = {
+        "is": Q(Exact(stored, bounds[0])),
+        "from": since,
+        "to": until & has_sort_key(field),
+        "between": since & until,
+    }
+    return answers[operator]
 
 
-class NumericField(models.DecimalField):
-    """PostgreSQL's numeric without a limit to its digits."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"max_digits": None, "decimal_places": None, **kwargs})
-
-    def db_type(self, connection: Any) -> str:
-        return "numeric"
-
-    cast_db_type = db_type
-
-
-def iso_text(key: str) -> models.Case:
-    """Return the ISO date or time under `key`, in an order of its own whatever the database's; null for other text."""
-    text = KeyTextTransform(key, COLUMN)
-    return models.Case(
-        models.When(Regex(text, Value(ISO_DATE_PATTERN)), then=Collate(text, "C")), output_field=models.TextField()
-    )
+def has_sort_key(field: CustomField) -> Q:
+    """Return the rows with a value that fits the kind of `field`."""
+    key = SORT_KEYS[field.kind]
+    return Q(GreaterThan(sort_key(field), Value(key.lowest, output_field=key.output_field)))
 
 
 def plain_number(number: Any) -> int | float:

@@ -7,20 +7,36 @@ is the end of "between". A key without a definition can only be compared for equ
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
+from django.apps import apps
 from django.db import models
 
 from crm.exceptions import InvalidInput
-from crm.models import CustomField, CustomFieldKind
+from crm.models import CustomField, CustomFieldKind, FieldUse
+from crm.models.schema_change import with_promotion
+from crm.records.field_usage import count_use
+from crm.records.json_keys import key_path
 from crm.screens.custom_fields.conditions import (
+    COLUMN,
     EMPTINESS,
     OPERATORS_BY_KIND,
     FieldCondition,
     text_equals,
 )
+from crm.screens.custom_fields.filter_plans import (
+    SMALL_TABLE_ROWS,
+    FilterPlan,
+    estimate_table_rows,
+    plan_filter,
+)
+from crm.screens.custom_fields.sort_keys import sort_key
+from crm.screens.paging import Order
 from crm.text.cleaning import strip_nul
 
+# Each takes a statement; more filters than these are rare.
+MAX_PLANS = 3
 PREFIX, OPERATOR_SUFFIX, END_SUFFIX = "cf.", "~op", "~to"
 YES_NO_LABELS = {"true": "Yes", "false": "No"}
 INPUT_TYPES = {
@@ -45,11 +61,12 @@ class CustomFieldFilters:
         self.table = table
         self.data = {name: value_list(data, name) for name in data if name.startswith(PREFIX)}
         self.errors: dict[str, str] = {}
+        self.plans: dict[str, FilterPlan] = {}
 
     @cached_property
     def fields(self) -> dict[str, CustomField]:
         """The defined fields of the table by key."""
-        return {each.key: each for each in CustomField.objects.of_table(self.table)}
+        return {each.key: each for each in with_promotion(CustomField.objects.of_table(self.table))}
 
     @cached_property
     def sent(self) -> dict[str, SentFilter]:
@@ -89,6 +106,15 @@ class CustomFieldFilters:
         pairs = ((key, one.values[-1] if one.values else "") for key, one in self.sent.items())
         return {key: value for key, value in pairs if key and value and key not in self.fields}
 
+    @cached_property
+    def orders(self) -> dict[str, Order]:
+        """The orders by the fields that have an index, by the name that the address gives them."""
+        return {
+            order_name(each): Order(f"By {each.label}", {order_key(each): sort_key(each), "id": models.F("id")})
+            for each in self.fields.values()
+            if each.promotion
+        }
+
     def filter(self, queryset: models.QuerySet) -> models.QuerySet:
         """Return the rows that meet every condition; one that cannot be read is left out and listed in `errors`."""
         if not self.data:
@@ -101,6 +127,10 @@ class CustomFieldFilters:
             except InvalidInput as error:
                 self.errors[key] = f"{condition.field}: {error} This filter was left out."
         return queryset
+
+    def keys_in_force(self) -> set[str]:
+        """Return the keys of the filters in force; valid after `filter`."""
+        return {*self.plain_values, *self.conditions} - self.errors.keys()
 
     def is_active(self, name: str) -> bool:
         """Whether the parameter `name` is part of a filter in force."""
@@ -117,6 +147,25 @@ class CustomFieldFilters:
         """Return the filter that the parameter `name` belongs to, for reading."""
         key, _ = self.split_name(name)
         return self.conditions[key].describe() if key in self.conditions else self.plain_values.get(key, "")
+
+    @cached_property
+    def table_rows(self) -> int:
+        """The estimated number of rows of the table."""
+        return estimate_table_rows(apps.get_model(self.table))
+
+    def plan(self, name: str) -> FilterPlan | None:
+        """Return how the filter that the parameter `name` belongs to finds its rows.
+
+        None where it does not matter, because the table is small, and beyond the first few filters.
+        """
+        key, _ = self.split_name(name)
+        if key in self.plans or len(self.plans) >= MAX_PLANS:
+            return self.plans.get(key)
+        if self.table_rows < SMALL_TABLE_ROWS:
+            return FilterPlan(True, self.table_rows) if key in self.fields and self.fields[key].promotion else None
+        condition = self.conditions[key].to_q() if key in self.conditions else text_equals(key, self.plain_values[key])
+        self.plans[key] = plan_filter(apps.get_model(self.table), condition, self.table_rows)
+        return self.plans[key]
 
     def parameters_of(self, name: str) -> set[str]:
         """Return the parameters of the same filter as `name`."""
@@ -138,7 +187,21 @@ class CustomFieldFilterMixin:
         self.custom_fields = CustomFieldFilters(data or {}, self._meta.model._meta.label_lower)
 
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
-        return self.custom_fields.filter(super().filter_queryset(queryset))
+        queryset = self.custom_fields.filter(super().filter_queryset(queryset))
+        if keys := self.custom_fields.keys_in_force():
+            user = getattr(self.request, "user", None)
+            count_use(FieldUse.FILTERED, self.custom_fields.table, COLUMN, map(key_path, keys), user)
+        return queryset
+
+
+def order_name(field: CustomField) -> str:
+    """Return the name of the order by `field` in the address of a list."""
+    return f"{PREFIX}{field.key}"
+
+
+def order_key(field: CustomField) -> str:
+    """Return the name of the sort key in an Order; a key may hold characters that no name of a column may."""
+    return "cf_" + sha256(field.key.encode()).hexdigest()[:16]
 
 
 def value_list(data: Mapping[str, Any], name: str) -> list[str]:
@@ -172,5 +235,6 @@ def describe_filter(defined: CustomField, sent: SentFilter) -> dict[str, Any]:
         "value": sent.values[-1] if sent.values else "",
         "has_end": "between" in operators,
         "end": sent.end,
+        "is_indexed": bool(defined.promotion),
         "input_type": INPUT_TYPES.get(defined.kind, "text"),
     }

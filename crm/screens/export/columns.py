@@ -1,7 +1,8 @@
 """What an exported list holds: its columns, the values of its rows, and what the user may see of them."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,12 +11,14 @@ from typing import Any, NamedTuple
 from django.db import connection, models
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from crm.models import User
+from crm.models import CustomField, FieldUse, User
 from crm.records.consent import closed_channels
+from crm.records.field_usage import count_use
+from crm.records.json_keys import key_path
 
 MAX_EXPORT_ROWS = 10_000_000
 EXPORT_CHUNK_SIZE = 2_000
-CUSTOM_FIELDS_HEADING = "Custom fields"
+CUSTOM_FIELDS_HEADING, CUSTOM_FIELD_PREFIX = "Custom fields", "Custom field: "
 # More keys than these do not become columns of their own; their values then share one column, as JSON.
 MAX_CUSTOM_FIELD_COLUMNS = 500
 CellValue = str | int | float | Decimal | date | datetime | None
@@ -26,11 +29,13 @@ class ExportColumn:
     """A column of the file: its heading, and how a row gives its value.
 
     `value` is the name of an attribute, with `__` before one of a related row, or a function of the row. What a row
-    says of another record is read with `visible_name`.
+    says of another record is read with `visible_name`. `json_key` names the JSON column and the path of the key that
+    the value is read from, if it is.
     """
 
     heading: str
     value: str | Callable[[Any], Any]
+    json_key: tuple[str, str] | None = None
 
     def read_value(self, row: Any) -> Any:
         """Return the value for `row`: the label of a choice, None if a related row is missing."""
@@ -101,24 +106,38 @@ def export_table(
         columns += custom_field_columns(rows, {column.heading.casefold() for column in columns})
     if page_url and export.has_links:
         columns.append(ExportColumn("Link", page_url))
+    for column, key in filter(None, (column.json_key for column in columns)):
+        count_use(FieldUse.EXPORTED, rows.model._meta.label_lower, column, [key], user)
     records = export.prepare(rows, user)[: export.max_rows].iterator(EXPORT_CHUNK_SIZE)
     values = ([cell_value(column.read_value(record)) for column in columns] for record in records)
     return ExportTable([column.heading for column in columns], values)
 
 
 def custom_field_columns(rows: QuerySet, taken: set[str]) -> list[ExportColumn]:
-    """Return a column for each key of the custom fields of `rows`, by name; one for all if there are too many.
+    """Return a column for each key of the custom fields of `rows`; one for all if there are too many.
 
-    A key with the heading of another column is called “Custom field: key”.
+    The heading is the label of the field, or the key of one that is not defined, with the key in brackets if two are
+    the same. One with the heading of another column is called “Custom field: label”.
     """
     keys = custom_field_keys(rows)
     if len(keys) > MAX_CUSTOM_FIELD_COLUMNS:
         return [ExportColumn(CUSTOM_FIELDS_HEADING, lambda row: row.custom_fields or None)]
-    headings = (f"Custom field: {key}" if key.casefold() in taken else key for key in keys)
+    defined = CustomField.objects.filter(table=rows.model._meta.label_lower).values_list("key", "label")
+    headings = unique_names({key: key for key in keys} | {key: label for key, label in defined if key in keys})
     return [
-        ExportColumn(heading, lambda row, key=key: row.custom_fields.get(key))
-        for heading, key in zip(headings, keys, strict=True)
+        ExportColumn(
+            f"{CUSTOM_FIELD_PREFIX}{heading}" if heading.casefold() in taken else heading,
+            lambda row, key=key: row.custom_fields.get(key),
+            ("custom_fields", key_path(key)),
+        )
+        for key, heading in headings.items()
     ]
+
+
+def unique_names(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the name of each key, with the key in brackets if another has the same."""
+    used = Counter(name.casefold() for name in names.values())
+    return {key: f"{name} ({key})" if used[name.casefold()] > 1 else name for key, name in names.items()}
 
 
 def custom_field_keys(rows: QuerySet) -> list[str]:

@@ -102,7 +102,7 @@ class ExportViewMixin:
             InvalidInput: a filter or the order is unknown or invalid.
         """
         filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
-        order = self.orders.get(request.GET.get(ORDER_PARAM) or next(iter(self.orders)))
+        order = self.list_orders(filterset).get(request.GET.get(ORDER_PARAM) or next(iter(self.orders)))
         invalid = [*filterset.form.errors, *unknown_filters(filterset, LIST_PARAMS), *([] if order else [ORDER_PARAM])]
         if invalid:
             raise InvalidInput(f"The filter “{invalid[0][:40]}” is unknown or invalid. Correct it first.")

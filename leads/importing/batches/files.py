@@ -16,7 +16,11 @@ from leads.importing.files.tables import TableFile
 from leads.models import ImportBatch
 
 IMPORT_FOLDER, RESULT_FOLDER = "imports", "result"
-RESULT_FILES = {"errors": "skipped rows.csv", "doubts": "cells that did not fit.csv"}
+RESULT_FILES = {
+    "errors": "skipped rows.csv",
+    "errors_xlsx": "skipped rows.xlsx",
+    "doubts": "cells that did not fit.csv",
+}
 # In bytes; most file systems allow 255.
 MAX_STORED_NAME_LENGTH = 200
 
@@ -70,7 +74,7 @@ def open_stored_file(batch: ImportBatch) -> TableFile:
 
 
 def result_path(batch: ImportBatch, kind: str) -> Path:
-    """Return the place of a result file: `errors` or `doubts`."""
+    """Return the place of a result file, one of `RESULT_FILES`."""
     folder = stored_path(batch).parent / RESULT_FOLDER
     folder.mkdir(exist_ok=True)
     return folder / RESULT_FILES[kind]

@@ -16,11 +16,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.records.activity import Actor
 from leads.importing.batches.files import open_stored_file, result_path
-from leads.importing.batches.transitions import claim_run, save_check, save_failure
+from leads.importing.batches.transitions import claim_run, save_check, save_failure, settle_encoding
 from leads.importing.batches.undo import undo_import
 from leads.importing.exceptions import BatchLocked, ImportCancelled
+from leads.importing.files.opening import file_hash
+from leads.importing.files.sheets import SheetFile
 from leads.importing.preview import ImportOptions
-from leads.importing.transitions import ImportRun, file_hash, run_import
+from leads.importing.transitions import ImportRun, run_import
 from leads.models import ImportBatch, ImportState
 
 logger = logging.getLogger(__name__)
@@ -102,6 +104,7 @@ def run_claimed(batch: ImportBatch, monitor: BatchMonitor) -> None:
         return
     if batch.imported_by is None:
         raise IllegalTransition("The user who uploaded this file no longer exists. Upload it again.")
+    settle_encoding(batch)
     file = open_stored_file(batch)
     if file_hash(file.path) != batch.file_hash:
         raise IllegalTransition("The stored file has changed since it was uploaded. Upload it again.")
@@ -109,5 +112,7 @@ def run_claimed(batch: ImportBatch, monitor: BatchMonitor) -> None:
     if batch.state == ImportState.CHECKING:
         save_check(batch, run_import(ImportRun(file, actor, batch, dry_run=True, count=monitor.count), options))
         return
-    errors, doubts = (result_path(batch, kind) for kind in ("errors", "doubts"))
+    # The skipped rows of a workbook can be taken as one, in which numbers stay numbers.
+    kinds = ("errors", "errors_xlsx") if isinstance(file, SheetFile) else ("errors",)
+    errors, doubts = [result_path(batch, kind) for kind in kinds], result_path(batch, "doubts")
     run_import(ImportRun(file, actor, batch, errors, doubts, count=monitor.count), options)

@@ -25,14 +25,15 @@ from leads.importing.batches.files import (
 )
 from leads.importing.batches.receiving import delete_abandoned_uploads
 from leads.importing.exceptions import RepeatedUpload
-from leads.importing.files.opening import open_table
+from leads.importing.files.decoding import SAMPLE_SIZE
+from leads.importing.files.opening import hash_blocks, open_table
 from leads.importing.files.sheets import open_sheet_file
 from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, preview_import, printable_file_name
 from leads.importing.report import ImportOutcome
 from leads.importing.tables.guess import guess_table
 from leads.importing.tables.registry import TABLES, importable_tables, table_named
-from leads.importing.transitions import hash_blocks, require_option_permissions
+from leads.importing.transitions import require_option_permissions
 from leads.models import ImportBatch, ImportState
 from leads.models.import_batch import BUSY_STATES, EDITABLE_STATES, TRANSITIONS
 
@@ -71,7 +72,7 @@ def upload_file(name: str, content: File, *, by: User, key: UUID | None = None) 
     batch.file_path = store_file(batch, content)
     with deleted_on_error(batch.file_path):
         # Also refuses a first row without column names.
-        file = open_table(stored_path(batch))
+        file = open_table(stored_path(batch), limit=SAMPLE_SIZE)
         batch.reading = file.to_json()
         batch.table = guess_table(batch.file_name, file.header, importable_tables(by)).table.name
         try:
@@ -272,6 +273,14 @@ def claim_run(key: UUID) -> ImportBatch | None:
     ImportBatch.objects.filter(pk=key, state=ImportState.QUEUED).update(state=ImportState.RUNNING)
     runnable = BUSY_STATES - {ImportState.QUEUED}
     return ImportBatch.objects.select_related("imported_by").filter(pk=key, state__in=runnable).first()
+
+
+def settle_encoding(batch: ImportBatch) -> None:
+    """Detect the encoding of the whole file of `batch`, if only its beginning has shown it; a job has the time."""
+    if batch.reading.get("is_sampled"):
+        file = open_table(stored_path(batch), delimiter=batch.reading["dialect"][0])
+        batch.reading = {**file.to_json(), "header": batch.reading["header"], "dialect": batch.reading["dialect"]}
+        ImportBatch.objects.filter(pk=batch.pk).update(reading=batch.reading)
 
 
 def save_check(batch: ImportBatch, outcome: ImportOutcome) -> None:

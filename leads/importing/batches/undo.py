@@ -1,7 +1,7 @@
 """Undo an import: delete the records that it made, except those that people have since worked on, and restore others.
 
-Leads that the import changed get their earlier values back (`leads.importing.updates.restoring`). A later import that
-changed a lead must be undone first.
+Records that the import changed get their earlier values back (`leads.importing.updates.restoring`). A later import
+that changed a record must be undone first.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,8 @@ from leads.importing.batches.transitions import move, queue_run
 from leads.importing.tables.base import ImportTable
 from leads.importing.tables.registry import table_named
 from leads.importing.tables.undo import find_obstacles
-from leads.importing.updates.restoring import restore_leads
-from leads.importing.values.labels import changed_column_labels
-from leads.models import ImportBatch, ImportState, Lead
-from leads.transitions import SCORE_ALL_TASK
+from leads.importing.updates.restoring import RestoredChanges, restore_records
+from leads.models import ImportBatch, ImportState
 
 UNDO_PERMISSION = "leads.undo_importbatch"
 MAX_KEPT_EXAMPLES = 100
@@ -32,10 +30,10 @@ MAX_KEPT_EXAMPLES = 100
 
 @dataclass(frozen=True)
 class KeptRecord:
-    """A record that an undoing left, and why."""
+    """A record that an undoing left, or of which it left a change: why, or which fields."""
 
     record: models.Model
-    obstacles: str
+    reason: str
 
     @property
     def page(self) -> str:
@@ -45,7 +43,7 @@ class KeptRecord:
 
 @transaction.atomic
 def queue_undo(batch: ImportBatch, *, by: User) -> None:
-    """Let a job delete the records of `batch` that nobody has worked on, and restore the leads that it changed.
+    """Let a job delete the records of `batch` without later work on them, and restore those that it changed.
 
     Raises:
         NotPermitted: `by` may not undo imports.
@@ -71,13 +69,17 @@ def undo_import(batch: ImportBatch) -> int:
     table, now = table_named(batch.table), timezone.now()
     with connection.cursor() as cursor:
         deleted = table.undo(cursor, batch)
-        changes = restore_leads(cursor, batch, by=actor_of_undo(batch), at=now, max_examples=MAX_KEPT_EXAMPLES)
+        changes = RestoredChanges()
+        if table.updates:
+            labels, actor = table.change_labels, actor_of_undo(batch)
+            limits = {"at": now, "max_examples": MAX_KEPT_EXAMPLES}
+            changes = restore_records(cursor, table.updates, batch, labels=labels, by=actor, **limits)
     kept, count = find_kept(table, batch)
     outcome = {**batch.outcome, "kept": kept, "restored": changes.restored, "kept_changes": changes.kept_examples}
     counts = {"record_count": count, "updated_count": changes.kept}
     move(batch, ImportState.UNDONE, [ImportState.UNDOING], **counts, outcome=outcome)
-    if changes.restored:
-        enqueue(app.configure_task(SCORE_ALL_TASK, queueing_lock=SCORE_ALL_TASK), timestamp=0)
+    for job in table.jobs if changes.restored else ():
+        enqueue(app.configure_task(job, queueing_lock=job), timestamp=0)
     return deleted
 
 
@@ -101,20 +103,28 @@ def actor_of_undo(batch: ImportBatch) -> Actor:
     return Actor.of(user) if user else DELETED_USER
 
 
-def kept_changes(batch: ImportBatch, user: Any) -> list[tuple[Lead, str]]:
-    """Return the first leads that keep a change of an undone import, as far as `user` may see them, with the fields."""
-    labels = changed_column_labels()
-    columns = {key: [labels.get(name, name) for name in names] for key, names in batch.outcome.get("kept_changes", [])}
-    visible = Lead.everything.visible_to(user) if user.has_perm("leads.view_lead") else Lead.everything.none()
-    return [(lead, ", ".join(columns[str(lead.pk)])) for lead in visible.filter(pk__in=columns).order_by("id")]
+def kept_changes(batch: ImportBatch, user: Any) -> list[KeptRecord]:
+    """Return the first records that keep a change of an undone import, as far as `user` may see them, and fields."""
+    table = table_named(batch.table)
+    kept, labels = batch.outcome.get("kept_changes", []), table.change_labels
+    fields = {key: ", ".join(labels.get(name, name) for name in names) for key, names in kept}
+    return visible_records(table.model, fields, user)
 
 
 def kept_records(batch: ImportBatch, user: Any) -> list[KeptRecord]:
     """Return the first records that an undoing left, as far as `user` may see them."""
-    kept = []
-    for label, obstacles in batch.outcome.get("kept", {}).items():
-        model = apps.get_model(label)
-        if user.has_perm(permission_name(model, "view")):
-            visible = model.everything.visible_to(user).filter(pk__in=list(obstacles)).order_by("id")
-            kept += [KeptRecord(row, ", ".join(obstacles[str(row.pk)])) for row in visible]
-    return kept
+    return [
+        one
+        for label, obstacles in batch.outcome.get("kept", {}).items()
+        for one in visible_records(
+            apps.get_model(label), {key: ", ".join(words) for key, words in obstacles.items()}, user
+        )
+    ]
+
+
+def visible_records(model: type[models.Model], reasons: dict[str, str], user: Any) -> list[KeptRecord]:
+    """Return the records of `model` among the keys of `reasons` that `user` may see, deleted ones too."""
+    if not reasons or not user.has_perm(permission_name(model, "view")):
+        return []
+    rows = model.everything.visible_to(user).filter(pk__in=list(reasons)).order_by("id")
+    return [KeptRecord(row, reasons[str(row.pk)]) for row in rows]

@@ -12,6 +12,8 @@ from leads.importing.files.charsets import rank_encodings
 
 # In bytes. The first block of a file shows its type.
 BLOCK_SIZE = 64 * 1024
+# In bytes. A page shows how a file is read after so much of it; a job reads the rest.
+SAMPLE_SIZE = 32 * 1024 * 1024
 
 FILE_SIGNATURES = {
     b"%PDF": "a PDF",
@@ -50,20 +52,32 @@ def _mark_broken_byte(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(BROKEN_BYTES_HANDLER, _mark_broken_byte)
 
 
-def detect_encodings(path: Path) -> list[str]:
+def detect_encodings(path: Path, limit: int | None = None) -> list[str]:
     """Return the encoding of the text file at `path`, then others that are as likely. Reads the file once, in blocks.
+
+    With a `limit`, only the first blocks up to so many bytes are read.
 
     Raises:
         InvalidInput: the file cannot be read or is not text.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(BLOCK_SIZE)
-        check_is_text(head, path.name)
-        marked = detect_marked_encoding(head)
-        return [marked] if marked else detect_unmarked_encodings(path)
+        marked = detect_marked_encoding(read_text_head(path))
+        return [marked] if marked else detect_unmarked_encodings(path, limit)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def read_text_head(path: Path) -> bytes:
+    """Return the first block of the file at `path`.
+
+    Raises:
+        InvalidInput: it is not text.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(BLOCK_SIZE)
+    check_is_text(head, path.name)
+    return head
 
 
 def check_is_text(head: bytes, name: str) -> None:
@@ -94,12 +108,12 @@ def detect_marked_encoding(head: bytes) -> str | None:
     return None
 
 
-def detect_unmarked_encodings(path: Path) -> list[str]:
+def detect_unmarked_encodings(path: Path, limit: int | None = None) -> list[str]:
     """Return UTF-8 if the file is valid but for a little damage, else the likeliest legacy encodings."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     sample, damaged_count, multibyte_count = b"", 0, 0
     with path.open("rb") as file:
-        while chunk := file.read(BLOCK_SIZE):
+        while (limit is None or file.tell() < limit) and (chunk := file.read(BLOCK_SIZE)):
             text = decoder.decode(chunk)
             multibyte_count += len(chunk) - len(text)
             if not chunk.isascii() and (damaged := len(ESCAPED_BYTES_PATTERN.findall(text))):
@@ -123,10 +137,10 @@ def detect_legacy_encodings(sample: bytes) -> list[str]:
 
 
 def differing_lines(path: Path, encodings: Sequence[str], count: int) -> list[dict[str, str]]:
-    """Return the first `count` lines that `encodings` read differently, each as a text by encoding."""
+    """Return the first lines, at most `count`, that `encodings` read differently, each as a text by encoding."""
     found: list[dict[str, str]] = []
     with path.open("rb") as file:
-        while len(found) < count and (line := file.readline(BLOCK_SIZE)):
+        while len(found) < count and file.tell() < SAMPLE_SIZE and (line := file.readline(BLOCK_SIZE)):
             texts = {name: line.decode(name, errors="replace").strip() for name in encodings}
             if len(set(texts.values())) > 1:
                 found.append(texts)

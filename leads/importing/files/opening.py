@@ -1,6 +1,7 @@
 """Open a file of any supported kind as a table. Its contents decide what it is, not its name."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,12 @@ from leads.importing.files.workbooks import OLE_SIGNATURE, is_workbook, refuse_o
 SIGNATURE_LENGTH = 8
 
 
-def open_table(path: Path, *, encoding: str | None = None, delimiter: str = "", sheet: str = "") -> TableFile:
+def open_table(
+    path: Path, *, encoding: str | None = None, delimiter: str = "", sheet: str = "", limit: int | None = None
+) -> TableFile:
     """Detect how the file at `path` is read. What a person chose is not detected: encoding, delimiter, sheet.
+
+    With a `limit`, the first so many bytes of a CSV file show its encoding.
 
     Raises:
         InvalidInput: the file cannot be read, is empty or no table, or a choice does not fit it.
@@ -30,7 +35,7 @@ def open_table(path: Path, *, encoding: str | None = None, delimiter: str = "", 
     if not is_workbook(head):
         if sheet:
             raise InvalidInput(f"{path.name} is no workbook, so it has no sheet “{sheet}”.")
-        return open_csv(path, encoding, delimiter)
+        return open_csv(path, encoding, delimiter, limit)
     if encoding or delimiter:
         raise InvalidInput(f"{path.name} is a workbook: it has no encoding and no separator to choose.")
     return open_sheet_file(path, sheet)
@@ -63,3 +68,15 @@ def file_state(path: Path) -> tuple[int, ...]:
 def table_from_json(path: Path, reading: dict[str, Any]) -> TableFile:
     """Return the file at `path`, read as it was before."""
     return (SheetFile if "sheet" in reading else CsvFile).from_json(path, reading)
+
+
+def file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_blocks(blocks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()

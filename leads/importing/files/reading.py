@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
 from crm.exceptions import InvalidInput
-from leads.importing.files.decoding import BLOCK_SIZE, BROKEN_BYTES_HANDLER, detect_encodings, differing_lines
+from leads.importing.files.decoding import (
+    BLOCK_SIZE,
+    BROKEN_BYTES_HANDLER,
+    detect_encodings,
+    differing_lines,
+    read_text_head,
+)
 from leads.importing.files.tables import TableFile, TableRow, make_column_names
 
 DELIMITERS = ",;\t|"
@@ -57,12 +63,14 @@ class Dialect:
 class CsvFile(TableFile):
     """A CSV file with its encoding, dialect and column names. Its rows can be read any number of times.
 
-    `other_encodings` explain its letters as well as `encoding` does, and give other letters.
+    `other_encodings` explain its letters as well as `encoding` does, and give other letters. With `is_sampled`, only
+    the beginning of the file has shown the encoding.
     """
 
     encoding: str
     dialect: Dialect
     other_encodings: tuple[str, ...] = ()
+    is_sampled: bool = False
     row_word: ClassVar[str] = "line"
 
     def __str__(self) -> str:
@@ -75,6 +83,7 @@ class CsvFile(TableFile):
             "other_encodings": [*self.other_encodings],
             "dialect": dialect,
             "header": self.header,
+            "is_sampled": self.is_sampled,
         }
 
     @classmethod
@@ -85,6 +94,7 @@ class CsvFile(TableFile):
             reading["encoding"],
             Dialect(*reading["dialect"]),
             tuple(reading["other_encodings"]),
+            reading.get("is_sampled", False),
         )
 
     def encoding_samples(self, count: int) -> list[dict[str, str]]:
@@ -109,19 +119,19 @@ class CsvFile(TableFile):
             yield from read_rows(text, self.dialect)
 
 
-def open_csv(path: Path, encoding: str | None = None, delimiter: str = "") -> CsvFile:
+def open_csv(path: Path, encoding: str | None = None, delimiter: str = "", limit: int | None = None) -> CsvFile:
     """Detect the encoding, the dialect and the column names of the file at `path`.
 
-    An `encoding` or a `delimiter` that a person chose is not detected.
+    An `encoding` or a `delimiter` that a person chose is not detected. With a `limit`, the encoding is that of so many
+    bytes at the beginning.
 
     Raises:
         InvalidInput: the file cannot be read, is empty or not text, or its first row does not name columns.
     """
-    detected, *others = detect_encodings(path)
-    if encoding:
-        others = []
-    encoding = validate_encoding(encoding) if encoding else detected
+    is_sampled = not encoding and limit is not None
     try:
+        is_sampled = is_sampled and path.stat().st_size > limit
+        encoding, *others = [chosen_encoding(path, encoding)] if encoding else detect_encodings(path, limit)
         with open_csv_text(path, encoding) as text:
             dialect = detect_dialect(text.read(BLOCK_SIZE))
             dialect = replace(dialect, delimiter=delimiter) if delimiter else dialect
@@ -133,10 +143,18 @@ def open_csv(path: Path, encoding: str | None = None, delimiter: str = "") -> Cs
         raise InvalidInput(f"{path.name} is empty.")
     if first.fault:
         raise InvalidInput(f"The column names of {path.name} cannot be read: line {first.line} {first.fault}.")
-    return CsvFile(path, make_column_names(unwrap_cells(first.cells, dialect)), encoding, dialect, tuple(others))
+    header = make_column_names(unwrap_cells(first.cells, dialect))
+    return CsvFile(path, header, encoding, dialect, tuple(others), is_sampled)
 
 
-def validate_encoding(name: str) -> str:
+def chosen_encoding(path: Path, name: str) -> str:
+    """Return the encoding that a person chose for the file at `path`.
+
+    Raises:
+        InvalidInput: there is no such encoding, or the file is not text.
+        OSError: the file cannot be read.
+    """
+    read_text_head(path)
     try:
         "".encode(name)
     except LookupError as error:

@@ -11,7 +11,7 @@ from django.template.defaultfilters import pluralize
 
 from crm.exceptions import InvalidInput
 from leads.importing.files.sheet_rows import SheetFacts, SheetRow, open_sheet
-from leads.importing.files.tables import SAMPLE_ROWS, TableFile, TableRow, make_column_names
+from leads.importing.files.tables import SAMPLE_ROWS, TableFile, TableRow, encode_cells, make_column_names
 from leads.importing.files.workbooks import Sheet, Workbook, open_workbook
 
 # A sheet that begins with so many empty rows counts as an empty one, so that no page reads a million of them.
@@ -35,6 +35,9 @@ class SheetFile(TableFile):
 
     def __str__(self) -> str:
         return f"sheet {self.sheet}"
+
+    def encode_cells(self, cells: list[str]) -> str:
+        return encode_cells(cells)
 
     def place(self, line: int) -> str:
         return f"sheet {self.sheet}, row {line}"

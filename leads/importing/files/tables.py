@@ -1,6 +1,7 @@
 """What a CSV file and a sheet of a workbook have in common: column names, and rows that can be read again."""
 
 import itertools
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 from crm.exceptions import InvalidInput
 
 SAMPLE_ROWS = 1000
+# In characters.
+MAX_SAMPLE_LENGTH = 10_000_000
 # Every column without a field becomes a custom field of every lead.
 MAX_COLUMNS = 2000
 # The database cannot store a zero byte; the other characters are always damage.
@@ -24,6 +27,19 @@ class NumberText(str):
 
     def strip(self, characters: str | None = None) -> Self:
         return self
+
+
+encode_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def encode_cells(cells: list[Any]) -> str:
+    """Return cells as JSON in which a stored number is a list of one text, so that it stays one."""
+    return encode_json([[str(cell)] if isinstance(cell, NumberText) else cell for cell in cells])
+
+
+def decode_cells(text: str) -> list[Any]:
+    """Return the cells that `encode_cells` has written."""
+    return [NumberText(cell[0]) if isinstance(cell, list) else cell for cell in json.loads(text)]
 
 
 class TableRow(NamedTuple):
@@ -61,7 +77,18 @@ class TableFile(ABC):
         """Return how the file is read, in words."""
 
     def sample(self) -> list[TableRow]:
-        return list(itertools.islice(self.rows(), SAMPLE_ROWS))
+        """Return the first rows: at most `SAMPLE_ROWS`, and fewer if they are very long."""
+        rows, length = [], 0
+        for row in itertools.islice(self.rows(), SAMPLE_ROWS):
+            rows.append(row)
+            length += sum(map(len, row.cells))
+            if length > MAX_SAMPLE_LENGTH:
+                break
+        return rows
+
+    def encode_cells(self, cells: list[str]) -> str:
+        """Return the cells of a row as JSON, for the file with the skipped rows."""
+        return encode_json(cells)
 
     def place(self, line: int) -> str:
         """Return where the row with the number `line` stands."""

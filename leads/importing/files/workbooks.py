@@ -37,6 +37,7 @@ OTHER_DOCUMENTS = {
     "xl/workbook.bin": "a binary Excel workbook (.xlsb). Save it as XLSX or CSV",
     "word/document.xml": "a Word document. Save its table as XLSX or CSV",
 }
+# zipfile raises NotImplementedError for a part in a compression that it does not know.
 DAMAGES = (DamagedXml, BadZipFile, zlib.error, EOFError, NotImplementedError)
 
 

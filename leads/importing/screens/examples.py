@@ -1,4 +1,4 @@
-"""The rows of an import as its page shows them: with the names of leads, and the changed fields in words."""
+"""The rows of an import as its page shows them: with the names of records, and the changed fields in words."""
 
 import re
 from collections.abc import Iterable
@@ -6,71 +6,88 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db import models
+
 from crm.models import User
+from crm.records.base import Record
 from crm.records.history import display_value
+from crm.records.transitions import permission_name
 from crm.screens.json_forms.schema import VERSION_KEY
 from crm.templatetags.crm import humanize_key
 from leads.importing.preview import load_questions
-from leads.importing.values.labels import changed_column_labels
-from leads.models import ImportBatch, InsuranceType, Lead, LeadStatus
+from leads.importing.tables.base import ImportTable
+from leads.importing.tables.registry import table_named
+from leads.models import ImportBatch, InsuranceType, LeadStatus, Policy
 from leads.models.insurance_type import COLUMN_BY_LINE
 
-LEAD_PATTERN = re.compile(r"the lead ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
-HIDDEN_LEAD = "a lead that you may not open"
+RECORD_PATTERN = r"the {noun} ([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})"
 MAX_SHOWN_TEXT = 200
 
 
 @dataclass(frozen=True)
 class ExampleRow:
-    """A row: its line, and its reason as parts, some of which are leads."""
+    """A row: its line, and its reason as parts, some of which are records."""
 
     line: int
-    parts: list[str | Lead]
+    parts: list[str | models.Model]
 
 
 @dataclass(frozen=True)
 class UpdatedRow:
-    """A row that changes a lead: its line, the lead, and label, old and new value of each changed field."""
+    """A row that changes a record: its line, the record, and label, old and new value of each changed field."""
 
     line: int
-    lead: Lead
+    record: models.Model
     changes: list[tuple[str, str, str]]
 
 
-def visible_leads(keys: Iterable[str], user: User) -> dict[str, Lead]:
-    """Return the leads that `user` may open, by their keys as text."""
-    if not user.has_perm("leads.view_lead"):
+def visible_records(model: type[models.Model], keys: Iterable[str], user: User) -> dict[str, models.Model]:
+    """Return the records of `model` that `user` may open, by their keys as text. Notes have no page."""
+    if not issubclass(model, Record) or not user.has_perm(permission_name(model, "view")):
         return {}
-    leads = Lead.everything.visible_to(user).filter(pk__in={UUID(key) for key in keys})
-    return {str(lead.pk): lead for lead in leads.only("contact_name", "company_name", "deleted_at")}
+    rows = model.everything.visible_to(user).filter(pk__in={UUID(key) for key in keys})
+    return {str(row.pk): row for row in select_names(rows)}
+
+
+def select_names(rows: models.QuerySet) -> models.QuerySet:
+    """Fetch what the name of a record needs: that of a policy begins with its line."""
+    return rows.select_related("insurance_type") if rows.model is Policy else rows
 
 
 def example_rows(batch: ImportBatch, kind: str, user: User) -> list[ExampleRow]:
-    """Return the first rows of a kind, with links to the leads that their texts name."""
+    """Return the first rows of a kind, with links to the records that their texts name."""
     rows = batch.outcome.get("examples", {}).get(kind, [])
-    leads = visible_leads((key for _, text in rows for key in LEAD_PATTERN.findall(text)), user)
-    return [ExampleRow(line, text_parts(text, leads)) for line, text in rows]
-
-
-def text_parts(text: str, leads: dict[str, Lead]) -> list[str | Lead]:
-    """Return `text` with each lead that it names as a part of its own."""
-    parts = LEAD_PATTERN.split(text)
-    return [part if place % 2 == 0 else leads.get(part, HIDDEN_LEAD) for place, part in enumerate(parts) if part]
+    pattern = re.compile(RECORD_PATTERN.format(noun=batch.noun))
+    keys = {key for _, text in rows for key in pattern.findall(text)}
+    records = visible_records(table_named(batch.table).model, keys, user)
+    hidden = f"a {batch.noun} that you may not open"
+    return [
+        ExampleRow(
+            line,
+            [
+                part if place % 2 == 0 else records.get(part, hidden)
+                for place, part in enumerate(pattern.split(text))
+                if part
+            ],
+        )
+        for line, text in rows
+    ]
 
 
 def updated_rows(batch: ImportBatch, user: User) -> list[UpdatedRow]:
-    """Return the first rows that change a lead which `user` may open."""
-    rows = batch.outcome.get("examples", {}).get("updated", [])
-    leads = visible_leads((key for _, key, _ in rows), user)
-    words = ChangeWords() if leads else None
-    return [UpdatedRow(line, leads[key], words.describe(changes)) for line, key, changes in rows if key in leads]
+    """Return the first rows that change a record which `user` may open."""
+    rows, table = batch.outcome.get("examples", {}).get("updated", []), table_named(batch.table)
+    records = visible_records(table.model, (key for _, key, _ in rows), user)
+    words = ChangeWords(table) if records else None
+    return [UpdatedRow(line, records[key], words.describe(changes)) for line, key, changes in rows if key in records]
 
 
 class ChangeWords:
     """Puts the changes of `ImportChange` into words."""
 
-    def __init__(self) -> None:
-        self.labels, self.questions = changed_column_labels(), load_questions()
+    def __init__(self, table: ImportTable) -> None:
+        self.model, self.labels = table.model, table.change_labels
+        self.questions = load_questions() if table.has_line_questions else {}
         self.names: dict[str, dict[str, str]] = {
             "status_id": {stage.pk: stage.label for stage in LeadStatus.objects.all()},
             "insurance_type_id": {str(line.pk): line.name for line in InsuranceType.everything.all()},
@@ -107,7 +124,7 @@ class ChangeWords:
             return ""
         if column in self.names:
             return self.names[column].get(str(value), "Deleted")
-        field = next(one for one in Lead._meta.concrete_fields if one.column == column)
+        field = next(one for one in self.model._meta.concrete_fields if one.column == column)
         return shortened(str(display_value(field, field.to_python(value))))
 
     @staticmethod

@@ -139,10 +139,10 @@ def create_clients_field(options: ImportOptions) -> forms.BooleanField:
     )
 
 
-def duplicates_field(options: ImportOptions) -> forms.ChoiceField:
-    """Return the question what happens with rows that are leads already."""
+def duplicates_field(table: ImportTable, options: ImportOptions) -> forms.ChoiceField:
+    """Return the question what happens with rows that are records already."""
     return forms.ChoiceField(
-        label="Rows that are leads already",
+        label=f"Rows that are {table.name.label.lower()} already",
         choices=[(policy.value, policy.label) for policy in DuplicatePolicy],
         required=False,
         initial=options.duplicates.value,
@@ -189,8 +189,8 @@ class ColumnsForm(forms.Form):
         self.fields["key"].choices = [("", "Found by the program"), *((name, name) for name in self.header)]
         if table.can_create_clients:
             self.fields["create_clients"] = create_clients_field(options)
-        if table.can_update:
-            self.fields["duplicates"] = duplicates_field(options)
+        if table.updates:
+            self.fields["duplicates"] = duplicates_field(table, options)
         for name, label in self.templates.items():
             self.add_template(name, f"{label} of every {table.fields.noun}")
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from crm.models import ClientType, User
+from crm.models import ClientType, Role, User
 from leads.importing.cells import Partial, is_empty_cell
 from leads.importing.exceptions import InvalidCell
 from leads.importing.files.tables import TableFile
@@ -13,7 +13,17 @@ from leads.importing.tables.base import ImportTable
 from leads.importing.tables.registry import table_named
 from leads.importing.values.parsers import ImportContext
 from leads.importing.values.stages import Renamed
-from leads.models import ImportBatch, InsuranceType, LeadStatus, LossReason, Source, Tier
+from leads.models import (
+    BillingPeriod,
+    CancellationReason,
+    ImportBatch,
+    InsuranceType,
+    LeadStatus,
+    LossReason,
+    PolicyStatus,
+    Source,
+    Tier,
+)
 
 MAX_TEXTS_PER_COLUMN, MAX_TEXTS = 60, 400
 
@@ -34,11 +44,13 @@ class ValueRow:
         return f"As read: {self.automatic}" if self.automatic else "Keep as text"
 
 
-def load_value_choices() -> dict[str, tuple[tuple[str, str], ...]]:
-    """Return our values of each field, with their labels."""
+def load_value_choices(table: ImportTable) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return our values of each field of `table`, with their labels."""
     staff = User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
     return {
-        "status": tuple((stage.pk, stage.label) for stage in LeadStatus.objects.order_by("position")),
+        "status": tuple((stage.pk, stage.label) for stage in LeadStatus.objects.order_by("position"))
+        if table.has_stages
+        else tuple(PolicyStatus.choices),
         "source_type": tuple(Source.choices),
         "assigned_to": tuple((user.username, str(user)) for user in staff),
         "insurance_type": tuple(
@@ -47,6 +59,9 @@ def load_value_choices() -> dict[str, tuple[tuple[str, str], ...]]:
         "client_type": tuple(ClientType.choices),
         "loss_reason": tuple(LossReason.choices),
         "tier_override": tuple(Tier.choices),
+        "billing_period": tuple(BillingPeriod.choices),
+        "cancellation_reason": tuple(CancellationReason.choices),
+        "role": tuple(Role.choices),
     }
 
 
@@ -69,7 +84,7 @@ def load_value_rows(batch: ImportBatch, file: TableFile, options: ImportOptions)
         index = file.header.index(column) if column in file.header else -1
         if index in counts:
             counts[index][text] = max(counts[index][text], count)
-    choices, context = load_value_choices(), load_import_context()
+    choices, context = load_value_choices(table), load_import_context()
     rows = [
         ValueRow(
             file.header[index], name, text, count, read_by_itself(table, name, text, context, choices), choices[name]

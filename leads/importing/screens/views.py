@@ -184,7 +184,7 @@ def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse
     kind = request.GET.get("show", "new")
     kind = kind if kind in EXAMPLE_KINDS else "new"
     outcome = batch.outcome
-    kinds = {**EXAMPLE_KINDS} if table_named(batch.table).can_update else {**EXAMPLE_KINDS, "updated": ""}
+    kinds = {**EXAMPLE_KINDS} if table_named(batch.table).updates else {**EXAMPLE_KINDS, "updated": ""}
     tabs = [(name, label, outcome.get(COUNT_NAMES[name], 0)) for name, label in kinds.items() if label]
     return render_page(
         request,
@@ -197,12 +197,14 @@ def import_view(request: HttpRequest, site: AdminSite, pk: UUID) -> HttpResponse
         policy=ImportOptions.from_json(batch.options).duplicates,
         kept_changes=kept_changes(batch, request.user),
         questions=[{**question, "key": question_key(question)} for question in outcome.get("questions", [])],
+        record_page=record_page(batch),
         row_word="Row" if "sheet" in batch.reading else "Line",
         kept=kept_records(batch, request.user),
         can_undo=request.user.has_perm(UNDO_PERMISSION) and batch.is_undoable,
         list_url=list_url(batch, request.user),
         has_work=bool(outcome.get("imported") or outcome.get("updated")),
         has_errors=bool(outcome.get("duplicates") or outcome.get("rejected")) and bool(batch.file_path),
+        is_workbook="sheet" in batch.reading,
         has_doubts=bool(outcome.get("doubts")) and bool(batch.file_path),
     )
 
@@ -214,6 +216,12 @@ def list_url(batch: ImportBatch, user: User) -> str:
         return ""
     page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{page}?{urlencode({'import_batch': batch.pk, **table_named(batch.table).list_params})}"
+
+
+def record_page(batch: ImportBatch) -> str:
+    """Return the name of the address of the page of a record of `batch`."""
+    meta = table_named(batch.table).model._meta
+    return f"admin:{meta.app_label}_{meta.model_name}_change"
 
 
 def do_command(request: HttpRequest, batch: ImportBatch) -> None:

@@ -2,37 +2,45 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
 from django.db import models
 from django.db.backends.utils import CursorWrapper
-from django.utils import timezone
 
 from crm.models import User
 from crm.records.activity import Actor
 from leads.importing.cells import CellParser
-from leads.importing.columns import CellsMatchField, ImportPlan
+from leads.importing.column_guesses import CellsMatchField
+from leads.importing.columns import ImportPlan
 from leads.importing.drafts import RowDraft
-from leads.importing.questions import Doubts
 from leads.importing.tables.fields import TableFields
+from leads.importing.tables.matching import DuplicateRules
+from leads.importing.tables.staged import StagedImport
 from leads.importing.tables.undo import UndoRule, delete_unused
-from leads.importing.updates.planning import UpdatePlan
-from leads.importing.updates.policy import DuplicatePolicy
+from leads.importing.updates.rules import UpdateRules
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, can_parse
 from leads.models import ImportBatch, ImportedRecord, ImportedTable
 
 
-class RowRules(Protocol):
-    """The rules between the fields of a row."""
+class RowRules(ABC):
+    """The rules between the fields of the rows of one import."""
 
+    def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
+        self.context = context
+        self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
+
+    def label(self, name: str) -> str:
+        """Return the name of the column that fills a field."""
+        return self.labels.get(name, name)
+
+    @abstractmethod
     def complete(self, draft: RowDraft) -> None:
         """Complete `draft`, or raise RowRejected."""
 
     def notices(self) -> tuple[str, ...]:
         """Return sentences about what the file left to the import."""
+        return ()
 
 
 class SkippedRow(Protocol):
@@ -50,77 +58,6 @@ class SkippedRow(Protocol):
         """Return why the row is set aside; `row_word` is what its file calls a row."""
 
 
-@dataclass(frozen=True)
-class StagedImport:
-    """The rows of one import in the staging table, and who imports them."""
-
-    cursor: CursorWrapper
-    batch: ImportBatch
-    actor: Actor
-    plan: ImportPlan
-    phone_region: str
-    doubts: Doubts
-    creates_clients: bool = False
-    # Earlier imports of the same file.
-    former: list[ImportBatch] = field(default_factory=list)
-
-    @property
-    def key(self) -> str:
-        """Return the custom field with the identifiers of the other system; empty if there is none."""
-        return self.plan.key_field
-
-    @property
-    def user(self) -> User | None:
-        return self.actor.user
-
-
-class KnownRows(Protocol):
-    """The rows of an import that are records already, and what becomes of these."""
-
-    at: datetime
-    # The number of these rows, without those that are refused, and of those that may change their record.
-    known_rows: int
-    targets: int
-    duplicates: int
-
-    def find(self) -> None:
-        """Find the records and the earlier rows that the rows of the file are."""
-
-    def plan(self, *, lock: bool) -> UpdatePlan:
-        """Plan the changes of the records; with `lock`, nobody else changes these until the end."""
-
-    def examples(self, count: int) -> list[tuple[int, str, dict[str, Any]]]:
-        """Return line, record and changes of the first `count` rows that change a record."""
-
-    def apply(self, rows: int, **values: Any) -> Iterator[int]:
-        """Write the planned changes of all `rows`. Yield the number of records of each chunk."""
-
-
-class SkippedKnownRows:
-    """The rows of an import that are records already, and leave these as they are."""
-
-    targets = 0
-
-    def __init__(self, table: "ImportTable", staged: StagedImport) -> None:
-        self.table, self.staged, self.at, self.known_rows = table, staged, timezone.now(), 0
-
-    @property
-    def duplicates(self) -> int:
-        return self.known_rows
-
-    def find(self) -> None:
-        self.known_rows = self.table.find_duplicates(self.staged)
-
-    def plan(self, *, lock: bool) -> UpdatePlan:
-        return UpdatePlan(0, ())
-
-    def examples(self, count: int) -> list[tuple[int, str, dict[str, Any]]]:
-        return []
-
-    def apply(self, rows: int, **values: Any) -> Iterator[int]:
-        yield from ()
-
-
 class ImportTable(ABC):
     """How rows of a file become records of `model`.
 
@@ -131,14 +68,21 @@ class ImportTable(ABC):
     model: type[models.Model]
     fields: TableFields
     columns: tuple[str, ...]
+    # The rules between the fields of a row.
+    rules: type[RowRules]
+    # When a row is a record already, and how it changes it; without `updates`, records that exist stay as they are.
+    duplicates: DuplicateRules
+    updates: UpdateRules | None = None
+    # The statements that change the staged rows before they are compared with the records.
+    preparing_statements: tuple[str, ...] = ()
+    # The statement that takes rows out of the duplicates that become records of their own after all.
+    free_rows = ""
     staged: Mapping[str, str] = {}
     phone_field = ""
     owner_permission = ""
     has_stages = False
     # Whether columns can answer the questions of lines.
     has_line_questions = False
-    # Whether a file can change records that exist.
-    can_update = False
     # The columns that a row has only if a cell says something; its rules fill them.
     unset: frozenset[str] = frozenset()
     # Names of columns, as `plain_name` writes them, that show that a file is of this table.
@@ -197,10 +141,6 @@ class ImportTable(ABC):
         return name.replace("_", " ").capitalize()
 
     @abstractmethod
-    def make_rules(self, plan: ImportPlan, context: ImportContext) -> RowRules:
-        """Return the rules for the rows of one file."""
-
-    @abstractmethod
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
         """Return the parser for cells of a field; `texts` show how the column writes dates and numbers."""
 
@@ -217,17 +157,23 @@ class ImportTable(ABC):
         """Find the records that the rows refer to; yield and remove the rows that refer to nothing, or to several."""
         return iter(())
 
-    def make_known_rows(self, staged: StagedImport, policy: DuplicatePolicy, reader: Any) -> KnownRows:
-        """Return the rows that are records already, yet to be found; `policy` says what becomes of these."""
-        return SkippedKnownRows(self, staged)
+    def link_rows(self, staged: StagedImport) -> int:
+        """Relate the rows that are no duplicates to each other and to records. Return how many cannot be related."""
+        return 0
 
-    def find_duplicates(self, staged: StagedImport) -> int:
-        """Fill `imported_duplicates` with the rows that are records already. Return their number."""
-        raise NotImplementedError
+    def update_values(self, reader: Any) -> dict[str, Any]:
+        """Return the parameters that `updates` needs beside the time."""
+        return {}
 
-    @abstractmethod
-    def duplicate_rows(self, user: User | None) -> Iterator[SkippedRow]:
-        """Yield the duplicates in the order of the file, as far as `user` may know them."""
+    @property
+    def change_labels(self) -> dict[str, str]:
+        """Return the label of each column that an import changes, by the name of the column."""
+        names = [name for name in self.columns if name not in self.staged and name != "id"]
+        return {self.model._meta.get_field(name).column: self.label_of(name) for name in names}
+
+    @property
+    def change_permission(self) -> str:
+        return f"{self.model._meta.app_label}.change_{self.model._meta.model_name}"
 
     def notices(self) -> tuple[str, ...]:
         """Return sentences about what the import makes beside the records."""

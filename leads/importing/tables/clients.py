@@ -1,30 +1,38 @@
 """Clients as a table of an import."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from crm.forms import ADDRESS_SCHEMA
-from crm.models import Client, ClientType, User
+from crm.models import Client, ClientType
 from crm.records.consent import CLOSED_LABELS, closed_channel_path
 from crm.records.local_time import agency_today
 from leads.importing.cells import CellParser, LineParser
-from leads.importing.columns import CONSENT_FIELDS, CONSENT_LABELS, ImportPlan
+from leads.importing.columns import CONSENT_FIELDS, CONSENT_LABELS
 from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.lead_rules import name_the_nameless, refuse_total, split_name_and_address
-from leads.importing.tables.base import ImportTable, SkippedRow, StagedImport
+from leads.importing.tables.base import ImportTable, RowRules
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.headers import CLIENT_AMBIGUOUS, CLIENT_KEYS, CLIENT_SIGNS, CLIENT_SYNONYMS
-from leads.importing.tables.matching import (
-    OTHER_KEY_SQL,
-    DuplicateRules,
-    FileRule,
-    RecordRule,
-    find_record_duplicates,
-    record_duplicates,
-)
+from leads.importing.tables.matching import OTHER_KEY_SQL, DuplicateRules, FileRule, RecordRule
 from leads.importing.tables.parsers import column_parser
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
+from leads.importing.updates.rules import (
+    COMMUNICATIONS_SQL,
+    KEPT_REFUSAL,
+    TAGS_SQL,
+    UpdateRules,
+    filling_keys,
+    filling_text,
+    filling_value,
+    replacing_address,
+    replacing_keys,
+    replacing_name,
+    replacing_phone,
+    replacing_text,
+    replacing_value,
+)
 from leads.importing.values.dates import as_moment, local_day
 from leads.importing.values.parsers import CLIENT_TYPE_PARSER, UNDECIDED, ImportContext, Notation, consent_parser
 from leads.models import ImportedTable
@@ -36,6 +44,9 @@ CLIENT_COLUMNS = (
     *("id", "name", "client_type", "email", "phone", "address", "notes", "assigned_to", "tags"),
     *("created_at", "communications", "custom_fields"),
 )
+STAGED_TEXTS = ("company_name", *ADDRESS_LENGTHS)
+# What tells the values of a row from those that it has for want of its own.
+STAGED_MARKS = ("is_named", "has_type")
 OTHER_ADDRESS_SQL = """
     (imported.email <> '' AND existing.email <> '' AND lower(imported.email) <> lower(existing.email))
 """
@@ -49,6 +60,7 @@ CLOSED_LABELS_SQL = ", ".join(
     for channel, label in CLOSED_LABELS.items()
 )
 CLIENT_DUPLICATES = DuplicateRules(
+    ImportedTable.CLIENTS,
     Client,
     records=(
         RecordRule(
@@ -82,28 +94,50 @@ CLIENT_DUPLICATES = DuplicateRules(
 )
 
 
-class ClientRules:
-    """Complete the clients of one import."""
+CLIENT_UPDATES = UpdateRules(
+    Client,
+    update={
+        "name": replacing_name("name"),
+        "client_type": "CASE WHEN imported.has_type THEN imported.client_type ELSE existing.client_type END",
+        "email": replacing_address("email"),
+        "phone": replacing_phone("phone"),
+        "notes": replacing_text("notes"),
+        "assigned_to_id": replacing_value("assigned_to_id"),
+        "created_at": replacing_value("created_at"),
+        "address": replacing_keys("address"),
+        "custom_fields": replacing_keys("custom_fields"),
+        "communications": COMMUNICATIONS_SQL,
+        "tags": TAGS_SQL,
+    },
+    fill={
+        **{name: filling_text(name) for name in ("email", "phone", "notes")},
+        "assigned_to_id": filling_value("assigned_to_id"),
+        "address": filling_keys("address"),
+        "custom_fields": filling_keys("custom_fields"),
+        "communications": COMMUNICATIONS_SQL,
+        "tags": TAGS_SQL,
+    },
+    objects=("address", "communications", "custom_fields"),
+    kept=(KEPT_REFUSAL,),
+)
 
-    def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
-        self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
+
+class ClientRules(RowRules):
+    """Complete the clients of one import."""
 
     def complete(self, draft: RowDraft) -> None:
         refuse_total(draft)
+        draft.is_named = bool(draft.get("name"))
         split_name_and_address(draft, self.label("name"), "name", "email")
         name_by_company(draft, self.label("name"), self.label("company_name"))
+        draft.set("is_named", draft.is_named or draft.get("name") == draft.get("company_name") != "")
+        draft.set("has_type", bool(draft.get("client_type")))
         name_the_nameless(draft, "name", ("email", "phone"))
         draft.set("client_type", draft.get("client_type") or ClientType.INDIVIDUAL.value)
         date_the_creation(draft, self.label("created_at"))
         parts = {name: text for name in ADDRESS_LENGTHS if (text := draft.get(name))}
         draft.set("address", encode_json(parts))
         draft.set_preferences()
-
-    def label(self, name: str) -> str:
-        return self.labels.get(name, name)
-
-    def notices(self) -> tuple[str, ...]:
-        return ()
 
 
 def name_by_company(draft: RowDraft, name_label: str, company_label: str, field: str = "name") -> None:
@@ -163,8 +197,11 @@ class ClientTable(ImportTable):
             **CONSENT_LABELS,
         },
     )
-    columns = (*CLIENT_COLUMNS, "company_name", *ADDRESS_LENGTHS)
-    staged = dict.fromkeys(("company_name", *ADDRESS_LENGTHS), "text")
+    columns = (*CLIENT_COLUMNS, *STAGED_TEXTS, *STAGED_MARKS)
+    staged = {**dict.fromkeys(STAGED_TEXTS, "text"), **dict.fromkeys(STAGED_MARKS, "boolean")}
+    rules = ClientRules
+    duplicates = CLIENT_DUPLICATES
+    updates = CLIENT_UPDATES
     phone_field = "phone"
     owner_permission = "crm.reassign_client"
     signs = CLIENT_SIGNS
@@ -181,30 +218,21 @@ class ClientTable(ImportTable):
 
     def default_values(self, source_detail: str) -> list[Any]:
         values = super().default_values(source_detail)
-        for name in self.staged:
+        for name in STAGED_TEXTS:
             values[self.index[name]] = ""
         # A row without a type is that of a person, unless it has a company.
         values[self.index["client_type"]] = ""
         values[self.index["address"]] = values[self.index["communications"]] = "{}"
         return values
 
-    def make_rules(self, plan: ImportPlan, context: ImportContext) -> ClientRules:
-        return ClientRules(plan, context)
-
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
         if name == "client_type":
             return CLIENT_TYPE_PARSER
         if name in CONSENT_FIELDS:
             return consent_parser(name)
-        if name in self.staged:
+        if name in STAGED_TEXTS:
             return LineParser(ADDRESS_LENGTHS.get(name, 200))
         return column_parser(Client._meta.get_field(name), context, texts, notation)
-
-    def find_duplicates(self, staged: StagedImport) -> int:
-        return find_record_duplicates(staged, CLIENT_DUPLICATES)
-
-    def duplicate_rows(self, user: User | None) -> Iterator[SkippedRow]:
-        return record_duplicates(CLIENT_DUPLICATES, self.fields.noun, user)
 
 
 CLIENTS = ClientTable()

@@ -3,24 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
-from crm.models import Client, ClientType, Contact, Role, User
+from crm.models import Client, ClientType, Contact, Role
 from leads.importing.cells import CellParser, LineParser
-from leads.importing.columns import ImportPlan
+from leads.importing.columns import CONSENT_FIELDS, CONSENT_LABELS
 from leads.importing.drafts import RowDraft
 from leads.importing.lead_rules import name_the_nameless, refuse_total, split_name_and_address
 from leads.importing.staging import NEW_ROWS_SQL
-from leads.importing.tables.base import ImportTable, SkippedRow, StagedImport
+from leads.importing.tables.base import ImportTable, RowRules, SkippedRow
 from leads.importing.tables.clients import date_the_creation
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.headers import CONTACT_AMBIGUOUS, CONTACT_KEYS, CONTACT_SIGNS, CONTACT_SYNONYMS
-from leads.importing.tables.matching import (
-    OTHER_KEY_SQL,
-    DuplicateRules,
-    FileRule,
-    RecordRule,
-    find_record_duplicates,
-    record_duplicates,
-)
+from leads.importing.tables.matching import OTHER_KEY_SQL, DuplicateRules, FileRule, RecordRule
 from leads.importing.tables.parsers import column_parser
 from leads.importing.tables.references import (
     CLIENT,
@@ -29,10 +22,25 @@ from leads.importing.tables.references import (
     created_clients_notice,
     resolve_references,
 )
+from leads.importing.tables.staged import StagedImport
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
+from leads.importing.updates.rules import (
+    TAGS_SQL,
+    Correction,
+    UpdateRules,
+    filling_keys,
+    filling_text,
+    keep_unique_address,
+    replacing_address,
+    replacing_keys,
+    replacing_name,
+    replacing_phone,
+    replacing_text,
+    replacing_value,
+)
 from leads.importing.values.consent import ConsentParser
-from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
+from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, consent_parser
 from leads.importing.values.stages import choice_parser
 from leads.models import ImportedTable
 
@@ -42,7 +50,8 @@ STAGED_COLUMNS = {
     **dict.fromkeys((*REFERENCE_FIELDS, "client_phone", "client_type", "role"), "text"),
     "client_id": "uuid",
     "lead_id": "uuid",
-    "is_primary": "boolean",
+    **dict.fromkeys(("is_primary", "is_named"), "boolean"),
+    "communications": "jsonb",
 }
 ROLE_PARSER = choice_parser(
     Role,
@@ -64,6 +73,7 @@ SAME_CLIENT_SQL = """
 """
 OTHER_EMAIL_SQL = "(imported.email <> '' AND existing.email <> '' AND lower(imported.email) <> lower(existing.email))"
 CONTACT_DUPLICATES = DuplicateRules(
+    ImportedTable.CONTACTS,
     Contact,
     records=(
         # Two contacts cannot share an address, whatever else differs.
@@ -81,7 +91,7 @@ CONTACT_DUPLICATES = DuplicateRules(
     phone=f"lower(existing.name) = lower(imported.name) AND NOT {OTHER_KEY_SQL} AND NOT {OTHER_EMAIL_SQL}",
     file=(
         FileRule("key", 1, "record_key", "record_key", "record_key <> ''"),
-        FileRule("email", 2, "lower(email)", "email", "email <> ''", ignores_key=True),
+        FileRule("email", 2, "lower(email)", "email", "email <> ''", "true"),
         FileRule("name", 4, "lower(name), client_id, lead_id, lower(email)", "name", "true"),
     ),
 )
@@ -107,20 +117,48 @@ LINKED_ROWS_SQL = {
 }
 
 
-class ContactRules:
-    """Complete the contacts of one import."""
+OTHER_CONTACT_SQL = """
+    EXISTS (SELECT FROM contacts AS other WHERE lower(other.email) = lower(changes -> 'email' ->> 0)
+               AND other.email <> '' AND other.id <> existing.id AND other.deleted_at IS NULL)
+"""
+CONTACT_UPDATES = UpdateRules(
+    Contact,
+    update={
+        "name": replacing_name("name"),
+        "email": replacing_address("email"),
+        "phone": replacing_phone("phone"),
+        "title": replacing_text("title"),
+        "created_at": replacing_value("created_at"),
+        "custom_fields": replacing_keys("custom_fields"),
+        "tags": TAGS_SQL,
+    },
+    fill={
+        **{name: filling_text(name) for name in ("email", "phone", "title")},
+        "custom_fields": filling_keys("custom_fields"),
+        "tags": TAGS_SQL,
+    },
+    corrections=(
+        Correction(
+            keep_unique_address(Contact, "email", "{row}.deleted_at IS NULL", "true"),
+            "keeps its address",
+            "another contact has that of the file.",
+        ),
+    ),
+    blocked=((f"changes ? 'email' AND {OTHER_CONTACT_SQL}", ("email",)),),
+)
 
-    def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
-        self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
+
+class ContactRules(RowRules):
+    """Complete the contacts of one import."""
 
     def complete(self, draft: RowDraft) -> None:
         refuse_total(draft)
-        split_name_and_address(draft, self.labels.get("name", "name"), "name", "email")
+        draft.is_named = bool(draft.get("name"))
+        split_name_and_address(draft, self.label("name"), "name", "email")
+        draft.set("is_named", draft.is_named)
         name_the_nameless(draft, "name", ("email", "phone"))
-        date_the_creation(draft, self.labels.get("created_at", "created_at"))
-
-    def notices(self) -> tuple[str, ...]:
-        return ()
+        date_the_creation(draft, self.label("created_at"))
+        draft.set_preferences()
 
 
 class ContactTable(ImportTable):
@@ -140,9 +178,10 @@ class ContactTable(ImportTable):
         required="the name of a person, an email address or a phone number",
         full_name="name",
         identifying=frozenset({"name", "first_name", "last_name", "email", "phone"}),
+        consent=tuple(CONSENT_FIELDS),
         alike=frozenset({"email", "phone", "client_name"}),
         free_text=frozenset({"name", "title", "client_name", "lead_name", "tags"}),
-        repeated=frozenset({"title", "role", "is_primary", "tags", "created_at", "client_name"}),
+        repeated=frozenset({"title", "role", "is_primary", "tags", "created_at", "client_name", *CONSENT_FIELDS}),
         labels={
             "client_key": "Client: identifier",
             "client_email": "Client: address",
@@ -154,10 +193,15 @@ class ContactTable(ImportTable):
             "name": "Full name",
             "is_primary": "Primary contact",
             "created_at": "Created on",
+            **CONSENT_LABELS,
         },
     )
     columns = (*CONTACT_COLUMNS, *STAGED_COLUMNS)
     staged = STAGED_COLUMNS
+    rules = ContactRules
+    duplicates = CONTACT_DUPLICATES
+    updates = CONTACT_UPDATES
+    preparing_statements = tuple(KEEP_PRIMARY_SQL.format(name=name) for name in ("client", "lead"))
     phone_field = "phone"
     signs = CONTACT_SIGNS
     templates = {"name": "Name", "tags": "Tags"}
@@ -176,15 +220,20 @@ class ContactTable(ImportTable):
     def default_values(self, source_detail: str) -> list[Any]:
         values = super().default_values(source_detail)
         texts = dict.fromkeys((*REFERENCE_FIELDS, "client_phone"), "")
-        own = {**texts, "client_type": ClientType.BUSINESS.value, "role": Role.OTHER.value, "is_primary": False}
+        own = {
+            **texts,
+            "communications": "{}",
+            "client_type": ClientType.BUSINESS.value,
+            "role": Role.OTHER.value,
+            "is_primary": False,
+        }
         for name, value in own.items():
             values[self.index[name]] = value
         return values
 
-    def make_rules(self, plan: ImportPlan, context: ImportContext) -> ContactRules:
-        return ContactRules(plan, context)
-
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
+        if name in CONSENT_FIELDS:
+            return consent_parser(name)
         if name in ("role", "is_primary"):
             return ROLE_PARSER if name == "role" else ConsentParser(is_refusal=False)
         if name in self.staged:
@@ -196,14 +245,6 @@ class ContactTable(ImportTable):
 
     def resolve(self, staged: StagedImport) -> Iterator[SkippedRow]:
         yield from resolve_references(staged, (CLIENT, LEAD))
-
-    def find_duplicates(self, staged: StagedImport) -> int:
-        for name in ("client", "lead"):
-            staged.cursor.execute(KEEP_PRIMARY_SQL.format(name=name))
-        return find_record_duplicates(staged, CONTACT_DUPLICATES)
-
-    def duplicate_rows(self, user: User | None) -> Iterator[SkippedRow]:
-        return record_duplicates(CONTACT_DUPLICATES, self.fields.noun, user)
 
     def notices(self) -> tuple[str, ...]:
         return created_clients_notice()

@@ -13,6 +13,8 @@ OWNER = f"{FIELD_SYNONYMS['assigned_to']} assigned"
 AMBIGUOUS_OWNER = AMBIGUOUS_SYNONYMS["assigned_to"]
 CREATED = f"""{FIELD_SYNONYMS["created_at"]} clientsince customersince memberdate clientcreated customercreated
     kundeseit clientdepuis clientedesde clientedal klantsinds klientod"""
+CONSENT = {name: FIELD_SYNONYMS[name] for name in CONSENT_FIELDS}
+AMBIGUOUS_CONSENT = {name: AMBIGUOUS_SYNONYMS[name] for name in CONSENT_FIELDS if name in AMBIGUOUS_SYNONYMS}
 LINE = f"{FIELD_SYNONYMS['insurance_type']} {AMBIGUOUS_SYNONYMS['insurance_type']}"
 
 CLIENT_IDS = """clientid customerid accountid insuredid clientnumber customernumber clientno customerno accountnumber
@@ -44,10 +46,10 @@ CLIENT_SYNONYMS = {
     "tags": TAGS,
     "notes": NOTES,
     "created_at": CREATED,
-    **{name: FIELD_SYNONYMS[name] for name in CONSENT_FIELDS},
+    **CONSENT,
 }
 CLIENT_AMBIGUOUS = {
-    **{name: AMBIGUOUS_SYNONYMS[name] for name in CONSENT_FIELDS if name in AMBIGUOUS_SYNONYMS},
+    **AMBIGUOUS_CONSENT,
     "client_type": AMBIGUOUS_SYNONYMS["client_type"],
     "assigned_to": AMBIGUOUS_OWNER,
     "created_at": AMBIGUOUS_SYNONYMS["created_at"],
@@ -109,8 +111,9 @@ CONTACT_SYNONYMS = {
         principal contactoprincipal contattoprincipale hoofdcontact glownykontakt""",
     "tags": TAGS,
     "created_at": FIELD_SYNONYMS["created_at"],
+    **CONSENT,
 }
-CONTACT_AMBIGUOUS = {"created_at": AMBIGUOUS_SYNONYMS["created_at"]}
+CONTACT_AMBIGUOUS = {"created_at": AMBIGUOUS_SYNONYMS["created_at"], **AMBIGUOUS_CONSENT}
 CONTACT_KEYS = to_words(f"{CONTACT_IDS} externalid recordid uniqueid uuid guid id")
 CONTACT_SIGNS = frozenset(
     to_words(f"{CONTACT_IDS} {CONTACT_SYNONYMS['title']} contactrole primarycontact isprimary {LEAD_IDS} {CLIENT_IDS}")
@@ -157,8 +160,9 @@ POLICY_SYNONYMS = {
         datadecancelamento""",
     "cancellation_reason": """cancellationreason cancelreason reasonforcancellation stornogrund kundigungsgrund
         motifresiliation motivodecancelacion motivodisdetta opzegreden""",
+    **CONSENT,
 }
-POLICY_AMBIGUOUS: dict[str, str] = {}
+POLICY_AMBIGUOUS = AMBIGUOUS_CONSENT
 POLICY_KEYS = to_words("policyid externalid recordid uniqueid uuid guid")
 POLICY_SIGNS = frozenset(
     to_words(

@@ -17,17 +17,12 @@ from leads.importing.columns import ImportPlan
 from leads.importing.drafts import RowDraft
 from leads.importing.exceptions import InvalidCell, RowRejected
 from leads.importing.staging import NEW_ROWS_SQL
-from leads.importing.tables.base import ImportTable, SkippedRow, StagedImport
+from leads.importing.tables.base import ImportTable, RowRules, SkippedRow
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.headers import NOTE_AMBIGUOUS, NOTE_KEYS, NOTE_SIGNS, NOTE_SYNONYMS
-from leads.importing.tables.matching import (
-    DuplicateRules,
-    FileRule,
-    RecordRule,
-    find_record_duplicates,
-    record_duplicates,
-)
+from leads.importing.tables.matching import DuplicateRules, FileRule, RecordRule
 from leads.importing.tables.references import CLIENT, CONTACT, LEAD, Reference, resolve_references
+from leads.importing.tables.staged import StagedImport
 from leads.importing.tables.statements import insert_imported
 from leads.importing.values.dates import MomentParser, as_moment, date_order_of_column, local_day
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
@@ -45,6 +40,7 @@ STAGED_COLUMNS = {
 # What the timeline of a note calls a note.
 PLAIN_KINDS = frozenset({"", "note", "notes", "notiz", "nota", "remarque", "notitie", "notatka", "comment"})
 NOTE_DUPLICATES = DuplicateRules(
+    ImportedTable.NOTES,
     ActivityLog,
     records=(
         RecordRule(
@@ -58,11 +54,13 @@ NOTE_DUPLICATES = DuplicateRules(
     ),
     file=(
         FileRule(
-            "note", 2, "about_id, occurred_at, md5(summary)", "left(summary, 60)", "occurred_at IS NOT NULL", True
+            "note", 2, "about_id, occurred_at, md5(summary)", "left(summary, 60)", "occurred_at IS NOT NULL", "true"
         ),
     ),
-    has_key=False,
+    key="",
     live="true",
+    former_line="log.verb = 'noted'",
+    former_record="log.id",
 )
 # Columns without a field stand below the text: a note has no custom fields.
 COMPLETE_NOTES_SQL = """
@@ -111,12 +109,12 @@ RESTORE_ACTIVITY_SQL = """
 """
 
 
-class NoteRules:
+class NoteRules(RowRules):
     """Complete the notes of one import."""
 
     def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
-        self.context, self.today = context, agency_today()
-        self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
+        super().__init__(plan, context)
+        self.today = agency_today()
         self.undated = 0
 
     def complete(self, draft: RowDraft) -> None:
@@ -155,7 +153,7 @@ class NoteRules:
     def date_the_note(self, draft: RowDraft) -> None:
         moment = draft.get("occurred_at")
         if moment and local_day(moment) > self.today:
-            draft.withdraw("occurred_at", self.labels.get("occurred_at", "occurred_at"), "is in the future")
+            draft.withdraw("occurred_at", self.label("occurred_at"), "is in the future")
             moment = None
         self.undated += moment is None
         draft.set("occurred_at", as_moment(moment) if moment else None)
@@ -205,6 +203,8 @@ class NoteTable(ImportTable):
     )
     columns = ("id", "summary", "occurred_at", "actor", *STAGED_COLUMNS)
     staged = STAGED_COLUMNS
+    rules = NoteRules
+    duplicates = NOTE_DUPLICATES
     signs = NOTE_SIGNS
     templates = {"author": "Author", "kind": "Kind"}
     example = "concat_ws(' · ', left(summary, 120), coalesce(nullif(email, ''), nullif(name, '')), nullif(author, ''))"
@@ -231,9 +231,6 @@ class NoteTable(ImportTable):
             values[self.index[name]] = None
         return values
 
-    def make_rules(self, plan: ImportPlan, context: ImportContext) -> NoteRules:
-        return NoteRules(plan, context)
-
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
         if name == "occurred_at":
             return MomentParser(notation.dates or date_order_of_column(texts))
@@ -244,12 +241,6 @@ class NoteTable(ImportTable):
     def resolve(self, staged: StagedImport) -> Iterator[SkippedRow]:
         yield from resolve_references(staged, self.references_of(staged.user), is_one_enough=True)
         staged.cursor.execute(COMPLETE_NOTES_SQL, {"key": staged.key})
-
-    def find_duplicates(self, staged: StagedImport) -> int:
-        return find_record_duplicates(staged, NOTE_DUPLICATES)
-
-    def duplicate_rows(self, user: User | None) -> Iterator[SkippedRow]:
-        return record_duplicates(NOTE_DUPLICATES, self.fields.noun, user)
 
     def undo(self, cursor: CursorWrapper, batch: ImportBatch) -> int:
         cursor.execute(COLLECT_NOTES_SQL, {"batch": batch.pk})

@@ -12,7 +12,7 @@ from django.db import connection, models
 
 from crm.models import Client, Contact, User
 from leads.importing.staging import NO_DUPLICATE_SQL
-from leads.importing.tables.base import StagedImport
+from leads.importing.tables.staged import StagedImport
 from leads.models import ImportBatch, ImportedTable, Lead
 
 DROP_TABLES_SQL = """
@@ -22,8 +22,8 @@ CREATE_TABLES_SQL = """
     CREATE TEMPORARY TABLE imported_candidates (number bigint, rank int, record_id uuid) ON COMMIT DROP;
     CREATE TEMPORARY TABLE imported_refusals (number bigint PRIMARY KEY, kind text, reason text) ON COMMIT DROP;
     CREATE TEMPORARY TABLE imported_clients
-        (id uuid PRIMARY KEY, identity text, name text, email text, phone text, client_type text, custom_fields jsonb)
-        ON COMMIT DROP
+        (id uuid PRIMARY KEY, identity text, name text, email text, phone text, client_type text, custom_fields jsonb,
+         communications jsonb NOT NULL DEFAULT '{}') ON COMMIT DROP
 """
 # Identifiers are custom fields of the records: numbers, where a number says exactly what the cell did.
 KEY_VALUE_SQL = r"""
@@ -67,7 +67,7 @@ REFUSE_MISSING_SQL = """
 """
 # The client takes the time in the ID of the row, so that lists order it by time.
 COLLECT_CLIENTS_SQL = """
-    INSERT INTO imported_clients
+    INSERT INTO imported_clients (id, identity, name, email, phone, client_type, custom_fields)
     SELECT DISTINCT ON (identity) (left(id::text, 19) || right(gen_random_uuid()::text, 17))::uuid, identity,
            client_name, client_email, client_phone, client_type,
            CASE WHEN client_key = '' THEN '{{}}' ELSE jsonb_build_object(%(key)s::text, {value}) END
@@ -76,6 +76,18 @@ COLLECT_CLIENTS_SQL = """
      ORDER BY identity, number;
     UPDATE imported_rows AS imported SET client_id = made.id
       FROM imported_clients AS made WHERE {missing} AND client_name <> '' AND made.identity = {identity}
+"""
+# Several rows can name one client: a refusal in any of them counts.
+SET_PREFERENCES_SQL = """
+    UPDATE imported_clients AS made SET communications = said.preferences
+      FROM (SELECT client_id, jsonb_object_agg(channel, choice) AS preferences FROM (
+                SELECT client_id, channel, jsonb_strip_nulls(jsonb_build_object(
+                           'do_not_contact', bool_or((said ->> 'do_not_contact')::boolean),
+                           'consent', bool_and((said ->> 'consent')::boolean))) AS choice
+                  FROM imported_rows, jsonb_each(communications) AS file (channel, said)
+                 WHERE communications <> '{}' GROUP BY client_id, channel) AS choices
+             GROUP BY client_id) AS said
+     WHERE said.client_id = made.id
 """
 IDENTITY_SQL = """
     CASE WHEN client_key <> '' THEN 'key ' || client_key WHEN client_email <> '' THEN 'email ' || lower(client_email)
@@ -94,8 +106,9 @@ NEEDED_CLIENTS_SQL = f"""
      WHERE EXISTS (SELECT FROM imported_rows WHERE imported_rows.client_id = made.id AND {NO_DUPLICATE_SQL})
 """
 INSERT_CLIENTS_SQL = f"""
-    INSERT INTO clients (id, created_at, updated_at, name, email, phone, client_type, custom_fields)
-    SELECT id, %(at)s, %(at)s, name, email, phone, client_type, custom_fields {NEEDED_CLIENTS_SQL} ORDER BY id
+    INSERT INTO clients (id, created_at, updated_at, name, email, phone, client_type, custom_fields, communications)
+    SELECT id, %(at)s, %(at)s, name, email, phone, client_type, custom_fields, communications
+    {NEEDED_CLIENTS_SQL} ORDER BY id
 """
 INSERT_CLIENT_ACTIVITY_SQL = f"""
     INSERT INTO activity_logs (id, actor_type, actor_id, verb, summary, target_type, target_id,
@@ -244,6 +257,7 @@ def collect_clients(staged: StagedImport, missing: str) -> None:
     key = "Client ID" if place is None else staged.plan.header[place]
     value = KEY_VALUE_SQL.format(key="client_key")
     staged.cursor.execute(COLLECT_CLIENTS_SQL.format(missing=missing, identity=IDENTITY_SQL, value=value), {"key": key})
+    staged.cursor.execute(SET_PREFERENCES_SQL)
 
 
 def created_clients_notice() -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from crm.models import User
 from leads.importing.tables.base import ImportTable
 from leads.importing.tables.clients import CLIENTS
 from leads.importing.tables.contacts import CONTACTS
-from leads.importing.tables.leads import LEADS
+from leads.importing.tables.leads.table import LEADS
 from leads.importing.tables.notes import NOTES
 from leads.importing.tables.policies.table import POLICIES
 

@@ -1,13 +1,13 @@
-"""What happens with a row that is a lead already. Pure: no database."""
+"""What happens with a row that is a record already. Pure: no database."""
 
 from django.db.models import TextChoices
 
 
 class DuplicatePolicy(TextChoices):
-    """What an import does with a row that is a lead already."""
+    """What an import does with a row that is a record already."""
 
     SKIP = "skip", "Skip the row"
-    UPDATE = "update", "Update the lead"
+    UPDATE = "update", "Update the record"
     FILL = "fill", "Fill empty fields"
 
     @property
@@ -16,12 +16,12 @@ class DuplicatePolicy(TextChoices):
         return POLICY_EFFECTS[self]
 
     @property
-    def changes_leads(self) -> bool:
+    def changes_records(self) -> bool:
         return self != DuplicatePolicy.SKIP
 
 
 POLICY_EFFECTS = {
-    DuplicatePolicy.SKIP: "The lead stays as it is. The row goes to the file with the skipped rows.",
-    DuplicatePolicy.UPDATE: "Where the file has a value, it replaces the one of the lead. Tags are added.",
+    DuplicatePolicy.SKIP: "The record stays as it is. The row goes to the file with the skipped rows.",
+    DuplicatePolicy.UPDATE: "Where the file has a value, it replaces the one of the record. Tags are added.",
     DuplicatePolicy.FILL: "Only fields without a value are filled. Tags are added.",
 }

@@ -66,7 +66,7 @@ def answerable_questions(lines: Iterable[InsuranceType]) -> dict[str, LineQuesti
     return {question.target: question for question in questions}
 
 
-def question_headings(questions: Mapping[str, LineQuestion]) -> dict[str, str]:
+def question_headings(questions: Mapping[str, Any]) -> dict[str, str]:
     """Return the targets by the headings that an exported file has for them, in lower case: “auto: vin”.
 
     Where two lines or questions share a name, the heading has the code or the key in brackets.
@@ -74,6 +74,8 @@ def question_headings(questions: Mapping[str, LineQuestion]) -> dict[str, str]:
     headings: dict[str, str] = {}
     labels = Counter(question.label.casefold() for question in questions.values())
     for target, question in questions.items():
+        if not isinstance(question, LineQuestion):
+            continue
         lines = (question.line_name, f"{question.line_name} ({question.line})")
         names = (question.name, f"{question.name} ({question.key})")
         headings |= {f"{line}: {name}".casefold(): target for line in lines for name in names}

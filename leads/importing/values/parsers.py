@@ -20,6 +20,7 @@ from leads.importing.values.amounts import AmountParser, FractionParser, decimal
 from leads.importing.values.consent import ConsentParser
 from leads.importing.values.dates import MomentParser, date_order_of_column
 from leads.importing.values.line_questions import LineQuestion
+from leads.importing.values.stage_history import HistoryColumn
 from leads.importing.values.stages import StageParser, choice_parser, parse_source
 from leads.models import Lead, LossReason, ScoringPolicy, Tier
 
@@ -53,6 +54,9 @@ class Notation:
 UNDECIDED = Notation()
 
 
+AskedColumn = LineQuestion | HistoryColumn
+
+
 @dataclass(frozen=True)
 class ImportContext:
     """The stages, lines, owners and scoring policy that the cells of a file refer to."""
@@ -64,8 +68,11 @@ class ImportContext:
     lost_stages: frozenset[str]
     policy: ScoringPolicy
     phone_region: str = "US"
-    # The questions of the lines, by their targets such as `auto.vin`.
-    questions: Mapping[str, LineQuestion] = field(default_factory=dict)
+    won_stages: frozenset[str] = frozenset()
+    # The first stage of each category.
+    first_stages: Mapping[str, str] = field(default_factory=dict)
+    # The questions of the lines and what a column can say of the past, by target: `auto.vin`, `history.won_at`.
+    questions: Mapping[str, AskedColumn] = field(default_factory=dict)
 
 
 def parser_for_field(

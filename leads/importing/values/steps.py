@@ -6,12 +6,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from leads.importing.cells import CellParser
-from leads.importing.columns import (
-    ROW_NUMBER_PLACEHOLDER,
-    TEMPLATE_PLACEHOLDER_PATTERN,
-    ImportPlan,
-    non_blank_cells,
-)
+from leads.importing.column_guesses import non_blank_cells
+from leads.importing.columns import ROW_NUMBER_PLACEHOLDER, TEMPLATE_PLACEHOLDER_PATTERN, ImportPlan
 from leads.importing.tables.base import ImportTable
 from leads.importing.values.parsers import ImportContext, Notation
 

@@ -94,7 +94,7 @@ class Command(BaseCommand):
             help="; ".join(f"{policy.value}: {policy.effect}" for policy in DuplicatePolicy),
         )
         parser.add_argument("--dry-run", action="store_true", help="Check all rows, but change nothing.")
-        parser.add_argument("--errors", type=Path, metavar="FILE", help="Write skipped rows to this CSV file.")
+        parser.add_argument("--errors", type=Path, metavar="FILE", help="Write skipped rows to this CSV or XLSX file.")
         parser.add_argument(
             "--doubts", type=Path, metavar="FILE", help="Write cells that did not fit their field to this CSV file."
         )

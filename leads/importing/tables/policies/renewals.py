@@ -5,7 +5,7 @@ from django.db.backends.utils import CursorWrapper
 from crm.models import ActivityLog
 from crm.records.references import allow_changes
 from leads.importing.staging import NO_DUPLICATE_SQL
-from leads.importing.tables.base import StagedImport
+from leads.importing.tables.staged import StagedImport
 from leads.importing.tables.undo import MADE_BY_IMPORT_SQL
 from leads.models import ImportBatch
 
@@ -104,19 +104,21 @@ DOUBT_WORDS = {
 SEVERAL = "is the number of several policies of the same term"
 
 
-def link_renewals(staged: StagedImport) -> None:
-    """Set the earlier policy of each new row that names its number; keep the number as text where there is none."""
+def link_renewals(staged: StagedImport) -> int:
+    """Set the earlier policy of each new row that names its number. Return how many name none; they keep it as text."""
     columns = staged.plan.columns_of("previous_number")
     if not columns:
-        return
+        return 0
     label = staged.plan.header[columns[0]]
     may_change = staged.user is None or staged.user.has_perm("leads.change_policy")
     staged.cursor.execute(CREATE_RENEWALS_SQL, {"may_change": may_change})
     staged.cursor.execute(RELEASE_RENEWED_SQL)
     staged.cursor.execute(SET_RENEWED_SQL, {"label": label})
     staged.cursor.execute(SELECT_DOUBTS_SQL)
-    for line, text, found in staged.cursor.fetchall():
+    doubts = staged.cursor.fetchall()
+    for line, text, found in doubts:
         staged.doubts.add(line, label, text, DOUBT_WORDS.get(found, SEVERAL))
+    return len(doubts)
 
 
 def remember_renewed(cursor: CursorWrapper, batch: ImportBatch) -> None:

@@ -6,26 +6,21 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from crm.models import Client, ClientType, User
+from crm.models import Client, ClientType
 from crm.records.local_time import agency_today
 from leads.importing.cells import CellParser, LineParser
-from leads.importing.columns import ImportPlan
+from leads.importing.columns import CONSENT_FIELDS, CONSENT_LABELS, ImportPlan
 from leads.importing.drafts import RowDraft
 from leads.importing.exceptions import RowRejected
 from leads.importing.lead_rules import refuse_total
-from leads.importing.tables.base import ImportTable, SkippedRow, StagedImport
+from leads.importing.tables.base import ImportTable, RowRules, SkippedRow
 from leads.importing.tables.clients import name_by_company
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.headers import POLICY_AMBIGUOUS, POLICY_KEYS, POLICY_SIGNS, POLICY_SYNONYMS
-from leads.importing.tables.matching import (
-    DuplicateRules,
-    FileRule,
-    RecordRule,
-    find_record_duplicates,
-    record_duplicates,
-)
+from leads.importing.tables.matching import KEY_SQL, DuplicateRules, FileRule, RecordRule
 from leads.importing.tables.parsers import column_parser
 from leads.importing.tables.policies.renewals import RENEW_STATEMENTS, link_renewals, remember_renewed, restore_renewed
+from leads.importing.tables.policies.updates import POLICY_UPDATES
 from leads.importing.tables.policies.values import BILLING_PARSER, REASON_PARSER, STATUS_PARSER, line_parser
 from leads.importing.tables.references import (
     CLIENT,
@@ -33,9 +28,10 @@ from leads.importing.tables.references import (
     created_clients_notice,
     resolve_references,
 )
+from leads.importing.tables.staged import StagedImport
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
-from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
+from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, consent_parser
 from leads.models import BillingPeriod, CancellationReason, ImportBatch, ImportedTable, Policy, PolicyStatus
 from leads.models.policy import UNPRICED_STATUSES
 
@@ -44,11 +40,33 @@ POLICY_COLUMNS = (
     *("id", "client", "insurance_type", "carrier", "status", "premium", "billing_period", "effective_on"),
     *("expires_on", "cancelled_on", "cancellation_reason", "renewed_from", "custom_fields"),
 )
-STAGED_COLUMNS = dict.fromkeys((*CLIENT_FIELDS, "client_type", "policy_number", "previous_number"), "text")
+STAGED_TEXTS = (*CLIENT_FIELDS, "client_type", "policy_number", "previous_number")
+STAGED_COLUMNS = {**dict.fromkeys(STAGED_TEXTS, "text"), "has_status": "boolean", "communications": "jsonb"}
+# What a policy has if its row does not say it.
+ASSUMED_VALUES = {
+    "number": "policy_number",
+    "created_at": "%(at)s",
+    "billing_period": f"coalesce(nullif(billing_period, ''), '{BillingPeriod.ANNUAL.value}')",
+    "cancelled_on": "CASE WHEN status = 'CANCELLED' THEN coalesce(cancelled_on, least(expires_on, %(today)s)) END",
+    "cancellation_reason": (
+        f"CASE WHEN status = 'CANCELLED' AND cancellation_reason = '' THEN '{CancellationReason.OTHER.value}' "
+        "ELSE cancellation_reason END"
+    ),
+}
 TERMS = {"carrier": "carrier", "premium": "premium", "effective_on": "effective date", "expires_on": "expiry date"}
 POLICY_DUPLICATES = DuplicateRules(
+    ImportedTable.POLICIES,
     Policy,
     records=(
+        # The terms of a policy can share an identifier, and a policy stays with its client.
+        RecordRule(
+            "key",
+            1,
+            f"existing.client_id = imported.client_id AND {KEY_SQL} "
+            "AND (%(is_chosen)s OR existing.effective_on IS NOT DISTINCT FROM imported.effective_on)",
+            "record_key",
+            "record_key <> ''",
+        ),
         RecordRule(
             "number",
             2,
@@ -67,6 +85,7 @@ POLICY_DUPLICATES = DuplicateRules(
         ),
     ),
     file=(
+        FileRule("key", 1, "client_id, record_key, effective_on", "record_key", "record_key <> ''"),
         FileRule("number", 2, "client_id, lower(policy_number), effective_on", "policy_number", "policy_number <> ''"),
         FileRule(
             "term",
@@ -76,7 +95,7 @@ POLICY_DUPLICATES = DuplicateRules(
             "policy_number = '' AND effective_on IS NOT NULL",
         ),
     ),
-    has_key=False,
+    key="",
 )
 POLICY_SUMMARY_SQL = """
     format('Policy %%s: %%s', lower(status), concat_ws(' · ',
@@ -85,11 +104,11 @@ POLICY_SUMMARY_SQL = """
 """
 
 
-class PolicyRules:
+class PolicyRules(RowRules):
     """Complete the policies of one import."""
 
     def __init__(self, plan: ImportPlan, context: ImportContext) -> None:
-        self.labels = {name: plan.header[index] for name, index in plan.columns.items()}
+        super().__init__(plan, context)
         self.today = agency_today()
         # The rows without a status, and the cancelled ones without a day or a reason.
         self.unstated, self.undated = 0, 0
@@ -104,11 +123,9 @@ class PolicyRules:
         if not draft.get("insurance_type"):
             raise RowRejected(self.missing_line(draft), "The row has no line of insurance that is known.")
         self.check_dates(draft)
+        draft.set_preferences()
         self.set_status(draft)
         self.check_terms(draft)
-
-    def label(self, name: str) -> str:
-        return self.labels.get(name, name)
 
     def missing_line(self, draft: RowDraft) -> str:
         label = self.label("insurance_type")
@@ -125,6 +142,7 @@ class PolicyRules:
 
     def set_status(self, draft: RowDraft) -> None:
         """Set the status by the dates where the row says none, and what a cancelled policy needs."""
+        draft.set("has_status", bool(draft.get("status")))
         if not draft.get("status"):
             self.unstated += 1
             draft.set("status", status_by_dates(draft, self.today))
@@ -134,8 +152,6 @@ class PolicyRules:
                     draft.withdraw(name, self.label(name), "is about a cancellation, but the policy is not cancelled")
             return
         self.undated += not (draft.get("cancelled_on") and draft.get("cancellation_reason"))
-        draft.set("cancelled_on", draft.get("cancelled_on") or min(draft.get("expires_on") or self.today, self.today))
-        draft.set("cancellation_reason", draft.get("cancellation_reason") or CancellationReason.OTHER.value)
 
     def check_terms(self, draft: RowDraft) -> None:
         status = PolicyStatus(draft.get("status"))
@@ -180,11 +196,12 @@ class PolicyTable(ImportTable):
         required="the client of a policy: an identifier, an address or a name",
         full_name="client_name",
         identifying=frozenset({*CLIENT_FIELDS, "first_name", "last_name"}),
+        consent=tuple(CONSENT_FIELDS),
         alike=frozenset({"client_email", "client_phone", "company_name"}),
         free_text=frozenset({"client_name", "company_name", "carrier"}),
         repeated=frozenset(
             {"insurance_type", "carrier", "status", "billing_period", "effective_on", "expires_on"}
-            | {"cancelled_on", "cancellation_reason"}
+            | {"cancelled_on", "cancellation_reason", *CONSENT_FIELDS}
         ),
         labels={
             "client_key": "Client: identifier",
@@ -194,10 +211,14 @@ class PolicyTable(ImportTable):
             "client_phone": "Client: phone",
             "previous_number": "Previous policy number",
             "cancelled_on": "Cancelled on",
+            **CONSENT_LABELS,
         },
     )
     columns = (*POLICY_COLUMNS, *STAGED_COLUMNS)
     staged = STAGED_COLUMNS
+    rules = PolicyRules
+    duplicates = POLICY_DUPLICATES
+    updates = POLICY_UPDATES
     signs = POLICY_SIGNS
     templates = {"carrier": "Carrier"}
     choice_fields = ("insurance_type", "status", "billing_period", "cancellation_reason")
@@ -208,7 +229,7 @@ class PolicyTable(ImportTable):
     # A renewal can come in an earlier chunk than the policy that it renews.
     statements_before = (*CREATE_CLIENT_STATEMENTS, "SET CONSTRAINTS ALL DEFERRED")
     insert_statements = (
-        insert_records(Policy, ("number", *POLICY_COLUMNS), {"number": "policy_number", "created_at": "%(at)s"}),
+        insert_records(Policy, ("number", *POLICY_COLUMNS), ASSUMED_VALUES),
         insert_activity(Policy, POLICY_SUMMARY_SQL, about="'crm.client', client_id"),
         insert_imported(Policy),
     )
@@ -217,13 +238,10 @@ class PolicyTable(ImportTable):
 
     def default_values(self, source_detail: str) -> list[Any]:
         values = super().default_values(source_detail)
-        for name in (*STAGED_COLUMNS, "status"):
+        for name in (*STAGED_TEXTS, "status", "billing_period"):
             values[self.index[name]] = ""
-        values[self.index["billing_period"]] = BillingPeriod.ANNUAL.value
+        values[self.index["communications"]] = "{}"
         return values
-
-    def make_rules(self, plan: ImportPlan, context: ImportContext) -> PolicyRules:
-        return PolicyRules(plan, context)
 
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
         choices = {
@@ -234,6 +252,8 @@ class PolicyTable(ImportTable):
         }
         if name in choices:
             return choices[name]
+        if name in CONSENT_FIELDS:
+            return consent_parser(name)
         if name in ("policy_number", "previous_number"):
             return LineParser(Policy._meta.get_field("number").max_length)
         if name in CLIENT_FIELDS:
@@ -244,13 +264,18 @@ class PolicyTable(ImportTable):
     def resolve(self, staged: StagedImport) -> Iterator[SkippedRow]:
         yield from resolve_references(staged, (CLIENT,))
 
-    def find_duplicates(self, staged: StagedImport) -> int:
-        duplicates = find_record_duplicates(staged, POLICY_DUPLICATES)
-        link_renewals(staged)
-        return duplicates
+    def insert_values(self) -> dict[str, Any]:
+        return {"today": agency_today()}
 
-    def duplicate_rows(self, user: User | None) -> Iterator[SkippedRow]:
-        return record_duplicates(POLICY_DUPLICATES, self.fields.noun, user)
+    def update_values(self, reader: Any) -> dict[str, Any]:
+        return self.insert_values()
+
+    @property
+    def change_labels(self) -> dict[str, str]:
+        return {**super().change_labels, "number": self.label_of("policy_number")}
+
+    def link_rows(self, staged: StagedImport) -> int:
+        return link_renewals(staged)
 
     def notices(self) -> tuple[str, ...]:
         return created_clients_notice()

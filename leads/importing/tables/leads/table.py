@@ -1,23 +1,20 @@
 """Leads as a table of an import: stages, scores, signals and consent are theirs alone."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.db import models
 from psycopg.types.json import Jsonb
 
-from crm.models import User
 from leads.importing.cells import CellParser
-from leads.importing.columns import LEAD_FIELDS, ImportPlan
+from leads.importing.columns import LEAD_FIELDS
 from leads.importing.drafts import LEAD_COLUMNS, LEAD_MARKS, STAGED_LEAD_COLUMNS
-from leads.importing.duplicates import DuplicateRow, duplicate_rows
 from leads.importing.lead_rules import LeadRules
-from leads.importing.staging import NEW_ROWS_SQL
-from leads.importing.tables.base import ImportTable, StagedImport
+from leads.importing.staging import NEW_ROWS_SQL, NO_DUPLICATE_SQL
+from leads.importing.tables.base import ImportTable
 from leads.importing.tables.headers import LEAD_SIGNS
+from leads.importing.tables.leads.duplicates import LEAD_DUPLICATES
+from leads.importing.tables.leads.updates import FREE_OTHER_DEALS_SQL, LEAD_UPDATES
 from leads.importing.tables.undo import UndoRule
-from leads.importing.updates.lead_updates import LeadUpdates
-from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
 from leads.models import ImportBatch, ImportedTable, Lead, ScoringPolicy, Source
 from leads.prediction.transitions import PREDICT_ALL_TASK
@@ -52,9 +49,21 @@ INSERT_LEADS_SQL = f"""
     {NEW_ROWS_SQL.replace("FROM imported_rows", f"FROM imported_rows, LATERAL ({ANSWERS_SQL}) AS answers", 1)}
 """
 # A new lead has one row in each of these tables, so the row takes the ID of the lead, which is ordered by time.
-INSERT_HISTORY_SQL = f"""
+# Of a closed lead the day is known on which it entered its stage; who moved it is not.
+INSERT_STAGES_SQL = f"""
     INSERT INTO lead_stage_history (id, lead_id, to_status_id, at, by_id)
-    SELECT id, id, status_id, %(at)s, %(user)s {NEW_ROWS_SQL}
+    SELECT id, id, status_id, coalesce(closed_at, %(at)s), CASE WHEN closed_at IS NULL THEN %(user)s::uuid END
+    {NEW_ROWS_SQL.replace("WHERE", "WHERE stage_moves IS NULL AND", 1)}
+"""
+INSERT_MOVES_SQL = f"""
+    INSERT INTO lead_stage_history (lead_id, from_status_id, to_status_id, at, by_id)
+    SELECT id, lag(stage) OVER (PARTITION BY id ORDER BY place), stage, coalesce(moved_at, %(at)s),
+           CASE WHEN moved_at IS NULL THEN %(user)s::uuid END
+      FROM (SELECT id, place, move ->> 0 AS stage, (move ->> 1)::timestamptz AS moved_at
+              FROM imported_rows, jsonb_array_elements(stage_moves) WITH ORDINALITY AS one (move, place)
+             WHERE number > %(after)s AND number <= %(upto)s
+               AND stage_moves IS NOT NULL AND {NO_DUPLICATE_SQL}) AS moves
+     ORDER BY id, place
 """
 INSERT_ACTIVITY_SQL = f"""
     INSERT INTO activity_logs (id, actor_type, actor_id, verb, summary, target_type, target_id,
@@ -82,9 +91,12 @@ class LeadTable(ImportTable):
     model = Lead
     fields = LEAD_FIELDS
     columns = STAGED_LEAD_COLUMNS
-    staged = {**dict.fromkeys(LEAD_MARKS, "boolean"), "line_answers": "jsonb"}
+    staged = {**dict.fromkeys(LEAD_MARKS, "boolean"), **dict.fromkeys(("line_answers", "stage_moves"), "jsonb")}
     unset = frozenset({"status", "client_type"})
-    can_update = True
+    rules = LeadRules
+    duplicates = LEAD_DUPLICATES
+    updates = LEAD_UPDATES
+    free_rows = FREE_OTHER_DEALS_SQL
     phone_field = "contact_phone"
     owner_permission = "leads.reassign_lead"
     has_stages = True
@@ -100,7 +112,7 @@ class LeadTable(ImportTable):
     list_params = {"state": "all"}
     jobs = (SCORE_ALL_TASK, PREDICT_ALL_TASK)
     undo_rules = (UNDO_LEADS,)
-    insert_statements = (INSERT_LEADS_SQL, INSERT_HISTORY_SQL, INSERT_ACTIVITY_SQL)
+    insert_statements = (INSERT_LEADS_SQL, INSERT_STAGES_SQL, INSERT_MOVES_SQL, INSERT_ACTIVITY_SQL)
 
     def default_values(self, source_detail: str) -> list[Any]:
         values = super().default_values(source_detail)
@@ -109,17 +121,15 @@ class LeadTable(ImportTable):
             values[self.index[name]] = value
         return values
 
-    def make_rules(self, plan: ImportPlan, context: ImportContext) -> LeadRules:
-        return LeadRules(plan, context)
-
     def parser(self, name: str, context: ImportContext, texts: list[str], notation: Notation = UNDECIDED) -> CellParser:
         return parser_for_field(name, context, texts, notation)
 
-    def make_known_rows(self, staged: StagedImport, policy: DuplicatePolicy, reader: Any) -> LeadUpdates:
-        return LeadUpdates(staged, policy, reader)
+    def update_values(self, reader: Any) -> dict[str, Any]:
+        return {"source_detail": reader.default_of("source_detail"), "lost": sorted(reader.context.lost_stages)}
 
-    def duplicate_rows(self, user: User | None) -> Iterator[DuplicateRow]:
-        return duplicate_rows(user)
+    @property
+    def change_labels(self) -> dict[str, str]:
+        return {**super().change_labels, "auto_data": "Auto", "home_data": "Home", "line_data": "Other lines"}
 
     def insert_values(self) -> dict[str, Any]:
         return {"weights": Jsonb(ScoringPolicy.objects.active().weights)}

@@ -123,7 +123,7 @@ END $$
 
 
 class Migration(migrations.Migration):
-    dependencies = [("leads", "0004_seeded_rows")]
+    dependencies = [("leads", "0005_import_changes_of_all_tables")]
     operations = [
         migrations.RunSQL(FORM_SHAPE, "DROP FUNCTION form_shape(jsonb)"),
         migrations.RunSQL(FIT, FIT_BEFORE),

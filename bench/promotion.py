@@ -1,0 +1,227 @@
+"""A key of leads gets an index and loses it again, while eight clients read and write: what others had to wait for."""
+
+import random
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from django.contrib import admin
+from django.db import connection
+
+from bench.databases import scratch_database
+from bench.table import format_duration, format_verdict, render_table
+from crm.models import CustomField, SchemaChange
+from crm.records.activity import SYSTEM_ACTOR
+from crm.schema.promotion.indexes import PromotedKey
+from crm.schema.promotion.running import run_change
+from crm.schema.promotion.transitions import undo_change
+from crm.schema.requests.transitions import decide_request, request_change
+from leads.filters import LeadFilter
+from leads.models import Lead
+
+LEADS, KEYS, CLIENTS, BASELINE_SECONDS = 200_000, 40, 8, 5
+MAX_BLOCK_SECONDS, MAX_RATIO = 0.1, 1.2
+SAMPLE_SECONDS = 0.01
+FILL_SQL = f"""
+INSERT INTO leads (contact_name, contact_email, status_id, source_type, client_type, custom_fields)
+SELECT 'Lead ' || n, 'lead' || n || '@example.com', 'ACTIVE', 'OTHER', 'Individual',
+       (SELECT jsonb_object_agg('key_' || k, (n * k) %% 10000) FROM generate_series(1, {KEYS}) AS k)
+  FROM generate_series(1, %s) AS n
+"""
+READ_SQL = "SELECT contact_name FROM leads WHERE id = %s"
+WRITE_SQL = "UPDATE leads SET custom_fields = custom_fields || jsonb_build_object('key_7', %s::int) WHERE id = %s"
+# The waiting sessions that our session keeps waiting, itself or by its place in the queue.
+BLOCKED_SQL = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND %s = ANY (pg_blocking_pids(pid))"
+BY_HAND_SQL = """
+ALTER TABLE leads ADD COLUMN by_hand numeric;
+UPDATE leads SET by_hand = (custom_fields ->> 'key_7')::numeric;
+CREATE INDEX leads_by_hand ON leads (by_hand, id) WHERE deleted_at IS NULL
+"""
+# What the list of leads asks for, with the key and with a column in its place.
+KEY_SQL, COLUMN_SQL = """json_number_key("leads"."custom_fields", 'key_7')""", '"leads"."by_hand"'
+
+
+@dataclass
+class Watch:
+    """What clients and a sampler see during one phase."""
+
+    latencies: list[float] = field(default_factory=list)
+    longest_block: float = 0.0
+
+
+def plans() -> None:
+    """Do nothing; the tests of promotion read the plans."""
+
+
+def run(repeat: int) -> bool:
+    """Print the table; return whether no client was blocked too long and no value differs."""
+    with scratch_database():
+        fill()
+        change = request_index()
+        with clients() as begin_phase:
+            phases = {"without": begin_phase()}
+            time.sleep(BASELINE_SECONDS)
+            phases["building"] = begin_phase()
+            seconds = {"without": BASELINE_SECONDS, "building": timed(lambda: run_change(change.pk))}
+            begin_phase()
+            ratios, diverging = compare_with_column(PromotedKey.of(change), repeat)
+            change.refresh_from_db()
+            undo_change(change, by=SYSTEM_ACTOR)
+            phases["undoing"] = begin_phase()
+            seconds["undoing"] = timed(lambda: run_change(change.pk))
+    return report(phases, seconds, ratios, diverging)
+
+
+def fill() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(FILL_SQL, [LEADS])
+        cursor.execute("VACUUM ANALYZE leads")
+
+
+def request_index() -> SchemaChange:
+    defined = CustomField.objects.create(table="leads.lead", key="key_7", label="Key 7", kind="number")
+    change = SchemaChange(table=defined.table, key=defined.key, proposed="index", why="Slow.", expected_use="Daily.")
+    request_change(change, by=SYSTEM_ACTOR)
+    decide_request(change, decision="index", reason="Used daily.", by=SYSTEM_ACTOR)
+    return change
+
+
+@contextmanager
+def clients() -> Iterator[Callable[[], Watch]]:
+    """Let the clients work inside the block; the yielded function begins a phase and returns its watch."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM leads")
+        keys = [key for (key,) in cursor.fetchall()]
+    current, stop = [Watch()], threading.Event()
+    workers = [threading.Thread(target=work, args=(keys, current, stop)) for _ in range(CLIENTS)]
+    workers.append(threading.Thread(target=sample_blocks, args=(current, stop)))
+    for worker in workers:
+        worker.start()
+
+    def begin_phase() -> Watch:
+        current[0] = Watch()
+        return current[0]
+
+    try:
+        yield begin_phase
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join()
+
+
+def work(keys: list, current: list[Watch], stop: threading.Event) -> None:
+    own_connection, choose = connection.copy(), random.Random()
+    with own_connection.cursor() as cursor:
+        while not stop.is_set():
+            started = time.perf_counter()
+            if choose.random() < 0.5:
+                cursor.execute(READ_SQL, [choose.choice(keys)])
+            else:
+                cursor.execute(WRITE_SQL, [choose.randrange(10_000), choose.choice(keys)])
+            current[0].latencies.append(time.perf_counter() - started)
+            stop.wait(0.005)
+    own_connection.close()
+
+
+def sample_blocks(current: list[Watch], stop: threading.Event) -> None:
+    """Look who waits for the sessions of promotions, and remember how long without a break."""
+    own_connection = connection.copy()
+    waiting_since: dict[int, float] = {}
+    with own_connection.cursor() as cursor:
+        while not stop.is_set():
+            blocked = set()
+            for builder in builders(cursor):
+                cursor.execute(BLOCKED_SQL, [builder])
+                blocked |= {pid for (pid,) in cursor.fetchall()}
+            now = time.perf_counter()
+            waiting_since = {pid: waiting_since.get(pid, now) for pid in blocked}
+            longest = max((now - since for since in waiting_since.values()), default=0.0)
+            current[0].longest_block = max(current[0].longest_block, longest)
+            stop.wait(SAMPLE_SECONDS)
+    own_connection.close()
+
+
+def builders(cursor: object) -> list[int]:
+    """Return the sessions that run statements of a promotion now."""
+    cursor.execute(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
+        " AND query ~ '^(CREATE INDEX|DROP INDEX|ANALYZE|CREATE STATISTICS|DROP STATISTICS)'"
+    )
+    return [pid for (pid,) in cursor.fetchall()]
+
+
+def compare_with_column(promoted: PromotedKey, repeat: int) -> tuple[dict[str, float], int]:
+    """Return the times on the promoted key ÷ those on a column by hand, and the rows that index and table differ in."""
+    with connection.cursor() as cursor:
+        expression = promoted.sort_expression.as_string(cursor.connection)
+        cursor.execute(BY_HAND_SQL)
+        # The column was written by hand, so every row moved: both indexes shall be without the dead ones.
+        cursor.execute("VACUUM ANALYZE leads")
+        ratios = {name: ratio_to_column(cursor, query, repeat) for name, query in list_queries(cursor).items()}
+        found = []
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        for setting in ("enable_seqscan", "enable_indexscan = off; SET LOCAL enable_bitmapscan"):
+            cursor.execute(f"SET LOCAL {setting} = off")
+            cursor.execute(f"SELECT id, {expression} FROM leads WHERE deleted_at IS NULL AND {expression} >= 0")
+            found.append(set(cursor.fetchall()))
+            cursor.execute("SET LOCAL enable_seqscan = on")
+        cursor.execute("COMMIT")
+    return ratios, len(found[0] ^ found[1])
+
+
+def list_queries(cursor: object) -> dict[str, str]:
+    """Return the statements of a page of leads: filtered by the key, and sorted by it."""
+    screen = admin.site.get_model_admin(Lead)
+    shown = Lead.objects.defer(*screen.list_defer).select_related(*screen.list_select_related)
+    narrowed = LeadFilter({"cf.key_7~op": "between", "cf.key_7": "500", "cf.key_7~to": "505"}, shown)
+    newest, by_key = screen.orders["newest"], screen.list_orders(narrowed)["cf.key_7"]
+    pages = {"filter": newest.sort(newest.annotate_keys(narrowed.qs)), "sort": by_key.sort(by_key.annotate_keys(shown))}
+    return {name: cursor.mogrify(*rows[:50].query.sql_with_params()) for name, rows in pages.items()}
+
+
+def ratio_to_column(cursor: object, query: str, repeat: int) -> float:
+    """Return the time of `query` ÷ its time on the column by hand."""
+    return median_seconds(cursor, query, repeat) / median_seconds(cursor, query.replace(KEY_SQL, COLUMN_SQL), repeat)
+
+
+def median_seconds(cursor: object, query: str, repeat: int) -> float:
+    def once() -> None:
+        cursor.execute(query)
+        cursor.fetchall()
+
+    once()
+    return statistics.median(timed(once) for _ in range(4 * repeat))
+
+
+def timed(action: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def report(phases: dict[str, Watch], seconds: dict[str, float], ratios: dict[str, float], diverging: int) -> bool:
+    rows = [
+        [
+            name,
+            f"{seconds[name]:.1f} s",
+            f"{len(watch.latencies):,}",
+            format_duration(statistics.median(watch.latencies or [0])),
+            format_duration(max(watch.latencies, default=0)),
+            format_duration(watch.longest_block),
+        ]
+        for name, watch in phases.items()
+    ]
+    sys.stdout.write(f"\n{__doc__}\n{LEADS:,} leads with {KEYS} keys\n\n")
+    sys.stdout.write(render_table(["", "took", "statements", "median", "slowest", "longest block by us"], rows))
+    missed = [name for name, watch in phases.items() if watch.longest_block > MAX_BLOCK_SECONDS]
+    missed += [name for name, ratio in ratios.items() if ratio > MAX_RATIO]
+    missed += ["diverging values"] if diverging else []
+    times = ", ".join(f"{name} {ratio:.2f}×" for name, ratio in ratios.items())
+    sys.stdout.write(f"\nBeside a column with an index by hand: {times}. Diverging values: {diverging}. ")
+    sys.stdout.write(f"{format_verdict(missed)}\n")
+    return not missed

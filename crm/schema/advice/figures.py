@@ -1,0 +1,121 @@
+"""The figures of keys, from the last scan, the counts of uses and the indexes of the table."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from django.apps import apps
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from crm.models import FieldStatistic, FieldUse, IndexUsage, SchemaThresholds
+from crm.records.json_keys import ELEMENTS, path_steps
+from crm.records.local_time import agency_today
+from crm.schema.advice.rules import Advice, KeyFigures, advise
+from crm.schema.usage.report import UsageReport, counting_began, load_usage, place_of
+
+INDEXES_SQL = """
+SELECT table_class.relname, index_class.relname, method.amname = 'gin', pg_get_indexdef(indexrelid),
+       ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = indrelid AND attnum = ANY (indkey))
+  FROM pg_index JOIN pg_class AS index_class ON index_class.oid = indexrelid
+  JOIN pg_class AS table_class ON table_class.oid = indrelid JOIN pg_am AS method ON method.oid = index_class.relam
+ WHERE indisvalid AND table_class.relname = ANY (%s) AND table_class.relnamespace = current_schema()::regnamespace
+"""
+
+
+@dataclass
+class TableIndexes:
+    """The indexes of a table on JSON: the columns with a GIN index, and the definitions of the others by name."""
+
+    gin_columns: set[str] = field(default_factory=set)
+    definitions: dict[str, str] = field(default_factory=dict)
+
+    def name_for(self, column: str, key: str) -> str:
+        """Return the index on an expression of the key; empty if there is none."""
+        steps = path_steps(key)
+        quoted = steps[0].replace("'", "''") if len(steps) == 1 else None
+        found = (
+            name
+            for name, text in self.definitions.items()
+            if quoted is not None and (f"{column} ->> '{quoted}'::" in text or f"{column} -> '{quoted}'::" in text)
+        )
+        return next(found, "")
+
+
+class AdvisedKey(NamedTuple):
+    """A key with what is known of it, and the advice."""
+
+    statistic: FieldStatistic
+    usage: UsageReport
+    figures: KeyFigures
+    advice: Advice
+
+
+def load_advice(rows: Iterable[FieldStatistic], thresholds: SchemaThresholds | None = None) -> list[AdvisedKey]:
+    """Return the advice for each of `rows`, in a number of statements that does not depend on them."""
+    rows, thresholds = list(rows), thresholds or load_thresholds()
+    today, began = agency_today(), counting_began()
+    usage = load_usage(rows, today, thresholds.window_days)
+    indexes = load_indexes({row.table for row in rows})
+    advised = []
+    for row in rows:
+        report = usage[place_of(row)]
+        figures = make_figures(row, report, indexes[row.table], idle_days(report, began, row, today))
+        advised.append(AdvisedKey(row, report, figures, advise(figures, thresholds)))
+    return advised
+
+
+def load_thresholds() -> SchemaThresholds:
+    return SchemaThresholds.objects.get(is_only=True)
+
+
+def load_indexes(tables: Iterable[str]) -> dict[str, TableIndexes]:
+    """Return the indexes of `tables` (model labels) that concern JSON."""
+    labels = {apps.get_model(table)._meta.db_table: table for table in tables}
+    found: defaultdict[str, TableIndexes] = defaultdict(TableIndexes)
+    with connection.cursor() as cursor:
+        cursor.execute(INDEXES_SQL, [list(labels)])
+        for table, name, is_gin, definition, columns in cursor.fetchall():
+            if is_gin:
+                found[labels[table]].gin_columns.update(columns)
+            else:
+                found[labels[table]].definitions[name] = definition
+    return found
+
+
+def idle_days(report: UsageReport, began: date | None, row: FieldStatistic, today: date) -> int | None:
+    """Return the days since the last use of a key; if there was none, since both the key and counts are known."""
+    if began is None:
+        return None
+    first_seen = max(began, row.created_at.date())
+    return (today - (report.last_used_on or first_seen)).days
+
+
+def make_figures(
+    row: FieldStatistic, report: UsageReport, indexes: TableIndexes, unused_days: int | None
+) -> KeyFigures:
+    return KeyFigures(
+        row_count=row.row_count,
+        filled_count=row.filled_count,
+        kinds=row.kinds,
+        distinct_count=row.distinct_count,
+        longest=row.longest,
+        searches=report.searches,
+        sorts=report.totals[FieldUse.SORTED],
+        people=len(report.people),
+        unused_days=unused_days,
+        is_inside_list=ELEMENTS in path_steps(row.key),
+        has_gin=row.column in indexes.gin_columns,
+        index_name=indexes.name_for(row.column, row.key),
+    )
+
+
+def unused_indexes(thresholds: SchemaThresholds, now: datetime | None = None) -> list[IndexUsage]:
+    """Return the indexes that no query has read for as long as the thresholds say, the largest first."""
+    limit = (now or timezone.now()) - timedelta(days=thresholds.unused_days)
+    quiet = IndexUsage.objects.annotate(last_known=Coalesce(F("last_used_at"), F("watched_since")))
+    return list(quiet.filter(last_known__lt=limit).order_by("-size", "name"))

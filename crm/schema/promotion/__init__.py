@@ -1,0 +1,1 @@
+"""Promotion: a key gets an index while everyone works, and can lose it again."""

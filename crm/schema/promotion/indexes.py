@@ -1,0 +1,142 @@
+"""The indexes of a promoted key: names, statements, and what the database has of them.
+
+A name follows from table, column, key and kind alone. It has a hash, because a key may be longer than a name and may
+hold any character.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from django.apps import apps
+from django.db import connection
+from psycopg import sql
+
+from crm.models import CustomFieldKind, SchemaChange
+from crm.screens.custom_fields.sort_keys import SORT_KEYS
+
+NAME_PREFIX = "cf_"
+# Of these kinds, an index of words serves "contains".
+WORD_KINDS = frozenset(
+    {
+        CustomFieldKind.TEXT,
+        CustomFieldKind.LONG_TEXT,
+        CustomFieldKind.LINK,
+        CustomFieldKind.EMAIL,
+        CustomFieldKind.PHONE,
+    }
+)
+INDEX_STATE_SQL = """
+SELECT indisvalid AND indisready AND indislive FROM pg_index WHERE indexrelid = to_regclass(%s)
+"""
+OTHER_BUILDERS_SQL = """
+SELECT EXISTS (
+    SELECT FROM pg_stat_progress_create_index
+     WHERE datname = current_database() AND index_relid = to_regclass(%s) AND pid <> pg_backend_pid()
+)
+"""
+SIZE_SQL = "SELECT coalesce(sum(pg_relation_size(to_regclass(name))), 0) FROM unnest(%s::text[]) AS name"
+
+
+@dataclass(frozen=True)
+class KeyIndex:
+    """One index of a key: its name, and the statement that creates it while everyone works."""
+
+    name: str
+    label: str
+    create: sql.Composed
+
+    @property
+    def drop(self) -> sql.Composed:
+        return sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(self.name))
+
+    def is_valid(self) -> bool | None:
+        """Return whether queries can use the index; None if there is none."""
+        with connection.cursor() as cursor:
+            cursor.execute(INDEX_STATE_SQL, [connection.ops.quote_name(self.name)])
+            row = cursor.fetchone()
+        return row and row[0]
+
+    def is_built_elsewhere(self) -> bool:
+        """Return whether another session builds the index, such as that of a worker that was killed."""
+        with connection.cursor() as cursor:
+            cursor.execute(OTHER_BUILDERS_SQL, [connection.ops.quote_name(self.name)])
+            return cursor.fetchone()[0]
+
+
+@dataclass(frozen=True)
+class PromotedKey:
+    """A key of a JSON column whose values are compared by `kind`."""
+
+    table: str
+    column: str
+    key: str
+    kind: str
+
+    @classmethod
+    def of(cls, change: SchemaChange) -> "PromotedKey":
+        return cls(change.table, change.column, change.key, change.kind)
+
+    @property
+    def db_table(self) -> str:
+        return apps.get_model(self.table)._meta.db_table
+
+    @property
+    def base_name(self) -> str:
+        identity = json.dumps([self.table, self.column, self.key, self.kind])
+        return f"{NAME_PREFIX}{self.db_table[:24]}_{sha256(identity.encode()).hexdigest()[:20]}"
+
+    @property
+    def sort_expression(self) -> sql.Composed:
+        """The expression by which filters and orders compare the key."""
+        sort_key = SORT_KEYS[self.kind]
+        value = sql.SQL("{}({}, {})").format(
+            sql.Identifier(sort_key.function), sql.Identifier(self.column), sql.Literal(self.key)
+        )
+        return sql.SQL("({} COLLATE {})").format(value, sql.Identifier("C")) if sort_key.collation else value
+
+    @property
+    def indexes(self) -> tuple[KeyIndex, ...]:
+        """The indexes of the key. They are partial on live rows, as the lists are."""
+        sort = sql.SQL("USING btree (({}), id)").format(self.sort_expression)
+        parts = [("sort", "values", sort)]
+        if self.kind in WORD_KINDS:
+            words = sql.SQL("USING gin (upper({} ->> {}) gin_trgm_ops)").format(
+                sql.Identifier(self.column), sql.Literal(self.key)
+            )
+            parts.append(("words", "words", words))
+        return tuple(self.make_index(suffix, label, definition) for suffix, label, definition in parts)
+
+    def make_index(self, suffix: str, label: str, definition: sql.Composed) -> KeyIndex:
+        name = f"{self.base_name}_{suffix}"
+        create = sql.SQL("CREATE INDEX CONCURRENTLY {} ON {} {} WHERE deleted_at IS NULL").format(
+            sql.Identifier(name), sql.Identifier(self.db_table), definition
+        )
+        return KeyIndex(name, label, create)
+
+    @property
+    def statistics_name(self) -> str:
+        return f"{self.base_name}_stats"
+
+    @property
+    def create_statistics(self) -> sql.Composed:
+        """The statement that lets ANALYZE count the values, whatever index the planner considers."""
+        return sql.SQL("CREATE STATISTICS IF NOT EXISTS {} ON ({}) FROM {}").format(
+            sql.Identifier(self.statistics_name), self.sort_expression, sql.Identifier(self.db_table)
+        )
+
+    @property
+    def drop_statistics(self) -> sql.Composed:
+        return sql.SQL("DROP STATISTICS IF EXISTS {}").format(sql.Identifier(self.statistics_name))
+
+    @property
+    def analyze(self) -> sql.Composed:
+        return sql.SQL("ANALYZE {}").format(sql.Identifier(self.db_table))
+
+
+def total_size(indexes: Iterable[KeyIndex]) -> int:
+    """Return the bytes on disk of those of `indexes` that exist."""
+    with connection.cursor() as cursor:
+        cursor.execute(SIZE_SQL, [[connection.ops.quote_name(index.name) for index in indexes]])
+        return int(cursor.fetchone()[0])

@@ -1,0 +1,1 @@
+"""Requests to change how a key is stored: proposed by staff, decided by the schema admin."""

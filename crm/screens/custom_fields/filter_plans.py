@@ -1,0 +1,52 @@
+"""How the database finds the rows of a filter by a custom field: by an index, or by reading every record."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, models
+
+from crm.screens.custom_fields.sort_keys import COLUMN
+
+# A smaller table is read whole in a moment, with an index or without: its plans say nothing about a filter.
+SMALL_TABLE_ROWS = 10_000
+TABLE_ROWS_SQL = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(%s)"
+
+
+@dataclass(frozen=True)
+class FilterPlan:
+    """How a filter works; `table_rows` is the database's estimate."""
+
+    is_indexed: bool
+    table_rows: int
+
+    @property
+    def label(self) -> str:
+        return "indexed" if self.is_indexed else f"reads all {self.table_rows:,} records"
+
+    @property
+    def colour(self) -> str:
+        return "green" if self.is_indexed else "amber"
+
+
+def estimate_table_rows(model: type[models.Model]) -> int:
+    """Return how many rows the table of `model` has, as the database last estimated; 0 if it never did."""
+    with connection.cursor() as cursor:
+        cursor.execute(TABLE_ROWS_SQL, [connection.ops.quote_name(model._meta.db_table)])
+        return cursor.fetchone()[0]
+
+
+def plan_filter(model: type[models.Model], condition: models.Q, table_rows: int) -> FilterPlan:
+    """Return how the live rows of `model` that meet `condition` are found."""
+    rows = model._base_manager.filter(condition, deleted_at__isnull=True).order_by()
+    try:
+        plan = json.loads(rows.explain(format="json"))
+    except EmptyResultSet:
+        return FilterPlan(is_indexed=True, table_rows=table_rows)
+    return FilterPlan(reads_index(plan[0]["Plan"]), table_rows)
+
+
+def reads_index(node: dict[str, Any]) -> bool:
+    """Return whether a step of the plan looks values of a custom field up in an index."""
+    return COLUMN in node.get("Index Cond", "") or any(reads_index(child) for child in node.get("Plans", ()))

@@ -1,0 +1,91 @@
+"""The custom fields that are defined for a table: which column is which field, and how its cells are read."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crm.models import CustomField, CustomFieldKind
+from crm.records.custom_field_schemas import value_schema
+from crm.screens.export.columns import CUSTOM_FIELD_PREFIX
+from leads.importing.cells import CellParser, Partial, normalize_name
+from leads.importing.exceptions import InvalidCell
+from leads.importing.values.dates import MomentParser, as_moment, date_order_of_column
+from leads.importing.values.line_questions import LineQuestion
+from leads.importing.values.parsers import Notation
+
+# The values of other kinds are texts, also if they look like numbers.
+PARSED_KINDS = (CustomFieldKind.NUMBER, CustomFieldKind.MONEY, CustomFieldKind.YES_NO, CustomFieldKind.DATE)
+NAME_WITH_KEY = re.compile(r"(.+) \((.+)\)")
+SEPARATORS = re.compile(r"[,;]")
+
+
+@dataclass(frozen=True)
+class CustomFields:
+    """The custom fields of one table by key, and their keys by the headings that a file can have for them."""
+
+    fields: Mapping[str, CustomField]
+    headings: Mapping[str, str]
+    labels: frozenset[str]
+
+    @classmethod
+    def of(cls, fields: Iterable[CustomField]) -> "CustomFields":
+        """Return `fields` with their headings. A label that two of them share needs the key in brackets."""
+        by_key = {field.key: field for field in fields}
+        used = Counter(field.label.casefold() for field in by_key.values())
+        headings = {field.label.casefold(): key for key, field in by_key.items() if used[field.label.casefold()] == 1}
+        return cls(by_key, headings, frozenset(used))
+
+    def key_of(self, column: str) -> str:
+        """Return the key of the field that a column of a file has as its heading; empty if there is none."""
+        name = " ".join(column.split())
+        plain = name.removeprefix(CUSTOM_FIELD_PREFIX)
+        # With the key in brackets: of a defined field, or an undefined key that is called as a label.
+        match = NAME_WITH_KEY.fullmatch(plain)
+        if match and match[1].casefold() in self.labels:
+            field, is_key = self.fields.get(match[2]), match[1].casefold() == match[2].casefold()
+            if is_key or (field and field.label.casefold() == match[1].casefold()):
+                return match[2]
+        return self.headings.get(plain.casefold()) or (plain if plain != name else "")
+
+    def parser(self, key: str, texts: list[str], notation: Notation) -> CellParser | None:
+        """Return the parser of cells of the field `key`, which returns JSON values; None if it is not defined.
+
+        `texts` are samples that show how the column writes numbers and dates.
+        """
+        field = self.fields.get(key)
+        if field is None:
+            return None
+        if field.kind == CustomFieldKind.CHOICES:
+            return lambda text: [read_choice(field, one) for one in SEPARATORS.split(text) if one.strip()]
+        if field.kind == CustomFieldKind.CHOICE:
+            return lambda text: read_choice(field, text)
+        if field.kind == CustomFieldKind.DATE_TIME:
+            parse = MomentParser(notation.dates or date_order_of_column(texts))
+            return lambda text: as_moment(full_value(parse(text))).isoformat()
+        if field.kind in PARSED_KINDS:
+            question = LineQuestion("", key, "", field.label, value_schema(field), 0)
+            return question.parser(texts, notation.decimal, notation.dates)
+        return str
+
+
+NO_CUSTOM_FIELDS = CustomFields.of(())
+
+
+def full_value(value: Any) -> Any:
+    return value.value if isinstance(value, Partial) else value
+
+
+def read_choice(field: CustomField, text: str) -> str:
+    """Return the value of the choice that `text` names by its value or its label.
+
+    Raises:
+        InvalidCell: there is no such choice.
+    """
+    labels = field.choice_labels()
+    options = {normalize_name(name): value for value, label in labels.items() for name in (label, value)}
+    value = options.get(normalize_name(text))
+    if value is None:
+        raise InvalidCell(f"is not one of: {', '.join(labels.values())}")
+    return value

@@ -1,0 +1,249 @@
+"""Promotion to an index: built while others work, used by filters and orders at once, removed again."""
+
+import subprocess
+
+import pytest
+from django.db import connection
+
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
+from crm.models import Client, CustomField, SchemaChange
+from crm.runtime.embedded.cluster import programs_folder
+from crm.schema.promotion.indexes import PromotedKey
+from crm.schema.promotion.running import run_change
+from crm.schema.promotion.transitions import RUN_CHANGE_TASK, pause_change, resume_change, undo_change
+from crm.schema.requests.transitions import decide_request, request_change
+from tests.cast import browser, make_user, page_text
+from tests.crm.schema.promotions import decided_index, fill_clients, is_valid, make_field, our_objects, promote
+from tests.query_plans import filtered_rows, has_sort, plan_indexes, plan_nodes, vacuum_analyze
+from tests.queued_jobs import run_jobs
+from tests.template_database import connected_to
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_indexes_left")]
+CLIENT_LIST = "/crm/client/"
+LONG = "Long " * 3_000
+VALUES = [5, 10, 10.0, 10.5, -3, 1e30, "10", "10 ", "NaN", "", None, [], ["a"], {"a": 1}, True, False, "true", "a", "A"]
+VALUES += ["2026-01-31", "2026-02-01", "2026-02-01T10:00:00+00:00", "2026-13-45", "soon", "b", "x" * 300, LONG]
+VALUES += ["Blue house", "50%"]
+DAY = "cf.level=2026-02-01"
+QUERIES = {
+    "number": [
+        "cf.level=10",
+        "cf.level~op=from&cf.level=10",
+        "cf.level~op=to&cf.level=10",
+        "cf.level~op=between&cf.level=5&cf.level~to=10",
+        "cf.level~op=not&cf.level=10",
+    ],
+    "date": [DAY, *(f"cf.level~op={operator}&{DAY}" for operator in ("from", "to", "not"))],
+    "date_time": [DAY, *(f"cf.level~op={operator}&{DAY}" for operator in ("from", "to", "not"))],
+    "text": [
+        *(f"cf.level={value}" for value in ("10", "a", "10.0", "1e1", "true", "x" * 300)),
+        "cf.level~op=contains&cf.level=BLUE",
+        "cf.level~op=not&cf.level=a",
+    ],
+    "choice": [
+        "cf.level=a",
+        "cf.level~op=any&cf.level=a&cf.level=b",
+        "cf.level~op=not&cf.level=a",
+        "cf.level~op=empty",
+    ],
+    "yes_no": ["cf.level=true", "cf.level=false", "cf.level~op=not&cf.level=true", "cf.level~op=filled"],
+}
+
+
+def names(user, query: str) -> list[str]:
+    return sorted(filtered_rows(Client, query, user).values_list("name", flat=True))
+
+
+@pytest.mark.parametrize("kind", QUERIES)
+def test_filters_find_the_same_rows_before_and_after(ada, kind):
+    field = make_field(kind=kind, choices=["a", "b"] if kind == "choice" else [])
+    fill_clients(VALUES)
+    before = {query: names(ada, query) for query in QUERIES[kind]}
+    assert all(before.values())
+    change = promote(field)
+    assert (change.state, change.error_message) == ("APPLIED", "")
+    assert {query: names(ada, query) for query in QUERIES[kind]} == before
+    undo_change(change, by=ada)
+    assert {query: names(ada, query) for query in QUERIES[kind]} == before
+    run_change(change.pk)
+    change.refresh_from_db()
+    assert change.state == "UNDONE" and our_objects() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "query", "index"),
+    [
+        ("number", "cf.level=77", "_sort"),
+        ("number", "cf.level~op=between&cf.level=77&cf.level~to=79", "_sort"),
+        ("text", "cf.level=77", "_sort"),
+        ("text", "cf.level~op=contains&cf.level=blue", "_words"),
+        ("choice", "cf.level~op=any&cf.level=77&cf.level=78", "_sort"),
+        ("date", "cf.level~op=from&cf.level=2026-01-01", "_sort"),
+        ("yes_no", "cf.level=true", "_sort"),
+    ],
+)
+def test_list_uses_the_index_without_a_release(ada, kind, query, index):
+    field = make_field(kind=kind, choices=["77", "78"] if kind == "choice" else [])
+    fill_clients(["2026-02-01", True, "Blue house"], rows=3_000)
+    assert not any(name.startswith("cf_") for name in plan_indexes(filtered_rows(Client, query, ada)))
+    change = promote(field)
+    rows = filtered_rows(Client, query, ada)
+    assert f"{PromotedKey.of(change).base_name}{index}" in plan_indexes(rows)
+    (bitmap_or_index,) = [node for node in plan_nodes(rows) if "Index Name" in node]
+    assert bitmap_or_index["Plan Rows"] < 100, "the planner knows the values"
+
+
+def test_list_sorts_by_an_indexed_field_page_by_page(ada):
+    make_field(kind="number", is_on_list=True)
+    other = make_field(key='it\'s "50%" (big)', label="Big", is_on_list=True)
+    fill_clients([3, 1, "none", 2], rows=0)
+    page = browser(ada)
+    assert "order=cf.level" not in page_text(page.get(CLIENT_LIST))
+    promote(CustomField.objects.get(key="level"))
+    promote(other)
+    answer = page.get(f"{CLIENT_LIST}?order=cf.level")
+    assert "order=cf.level" in page_text(answer)
+    assert [row.name for row in answer.context["cl"].page.rows] == ["3", "2", "1", "'none'"]
+    Client.objects.bulk_create(Client(name=f"C{n}", custom_fields={"level": n}) for n in range(10, 130))
+    rows, url = [], f"{CLIENT_LIST}?order=cf.level"
+    while url:
+        listed = page.get(url).context["cl"]
+        rows += [row.custom_fields["level"] for row in listed.page.rows]
+        url = listed.next_url() and CLIENT_LIST + listed.next_url()
+    assert rows == [*range(129, 9, -1), 3, 2, 1, "none"]
+    assert page.get(CLIENT_LIST, {"order": f"cf.{other.key}"}).context["cl"].order_name == f"cf.{other.key}"
+
+
+def test_order_by_an_indexed_field_reads_its_index_and_sorts_nothing(ada):
+    change = promote(make_field(kind="number"))
+    fill_clients([], rows=5_000)
+    vacuum_analyze("clients")
+    listed = browser(ada).get(f"{CLIENT_LIST}?order=cf.level").context["cl"]
+    order = listed.available_orders()["cf.level"]
+    page = order.sort(order.annotate_keys(listed.queryset))[:50]
+    assert f"{PromotedKey.of(change).base_name}_sort" in plan_indexes(page)
+    assert not has_sort(page)
+
+
+@pytest.mark.parametrize(
+    "key", ['it\'s "a"', "a.b\\", "💶", "'; DROP TABLE clients; --", "50% {x} %s", "ADHD Support $1"]
+)
+def test_any_key_can_be_promoted(ada, key):
+    fill_clients([7, "x"], key=key, rows=50)
+    change = promote(make_field(key=key, kind="number"))
+    assert (change.state, is_valid(change)) == ("APPLIED", [True])
+    condition = PromotedKey.of(change)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_indexdef(%s::regclass)", [f'"{condition.indexes[0].name}"'])
+        assert "json_number_key" in cursor.fetchone()[0]
+    found = browser(ada).get(CLIENT_LIST, {f"cf.{key}": "7"}).context["cl"].page.rows
+    assert sorted(client.name for client in found) == ["7", "C7"]
+
+
+def test_names_of_indexes_fit_and_differ():
+    keys = ["k" * 1_000, "k" * 999, "K" * 1_000, "k", "k ", "💶" * 1_000, "a\x1fb"]
+    names = {
+        index.name
+        for key in keys
+        for table in ("leads.lead", "crm.client")
+        for kind in ("text", "number")
+        for index in PromotedKey(table, "custom_fields", key, kind).indexes
+    }
+    assert len(names) == len(keys) * 2 * 3
+    assert max(len(name) for name in names) < 64
+    key = PromotedKey("crm.client", "custom_fields", "💶'\"\\" * 250, "text")
+    with connection.cursor() as cursor:
+        for index in key.indexes:
+            cursor.execute(index.create)
+            assert index.is_valid()
+
+
+def test_decision_needs_a_field_that_an_index_helps(theo):
+    def request(key, **kw):
+        change = SchemaChange(table="leads.lead", key=key, proposed="index", why="Slow.", expected_use="Daily.", **kw)
+        request_change(change, by=theo)
+        return change
+
+    make_field(table="leads.lead", key="many", kind="choices", choices=["a"])
+    make_field(table="leads.lead", key="vin")
+    for change, sentence in (
+        (request("unknown"), "Define “unknown” as a custom field"),
+        (request("many"), "use the index of the whole column"),
+        (request("vin", column="auto_data"), "Define “vin” as a custom field"),
+    ):
+        with pytest.raises(InvalidInput, match=sentence):
+            decide_request(change, decision="index", reason="Used daily.", by=theo)
+        change.refresh_from_db()
+        assert change.state == "OPEN"
+
+
+def test_key_is_promoted_once_and_its_new_kind_is_not_served_by_the_old_index(ada, theo):
+    field = make_field(kind="number")
+    promote(field)
+    again = SchemaChange(table=field.table, key=field.key, proposed="index", why="Slow.", expected_use="Daily.")
+    request_change(again, by=theo)
+    with pytest.raises(IllegalTransition, match="has an index already"):
+        decide_request(again, decision="index", reason="Used daily.", by=theo)
+    field.delete()
+    make_field(kind="text")
+    fill_clients(["10"])
+    assert names(ada, "cf.level=10") == ["'10'"]
+    assert "json_text_key" not in str(filtered_rows(Client, "cf.level=10", ada).query)
+
+
+def test_worker_applies_and_undoes_what_the_screen_says(theo, ann):
+    field = make_field(kind="number")
+    page = browser(theo)
+    change = SchemaChange(table=field.table, key=field.key, proposed="index", why="Slow.", expected_use="Daily.")
+    request_change(change, by=theo)
+    url = f"/crm/schemachange/{change.pk}/"
+    page.post(f"{url}do/decide/", {"decision": "index", "reason": "Used daily."})
+    assert "Waiting for a worker." in page_text(page.get(f"{url}change/"))
+    assert browser(ann).post(f"{url}do/undo/").status_code == 403
+    assert run_jobs(RUN_CHANGE_TASK) == 1
+    text = page_text(page.get(f"{url}change/"))
+    assert "Applied" in text and "_sort" in text and "Applied: Index" in text
+    assert [row.pk for row in page.get("/crm/schemachange/?show=applied").context["cl"].page.rows] == [change.pk]
+    page.post(f"{url}do/undo/")
+    run_jobs(RUN_CHANGE_TASK)
+    assert "The index is removed." in page_text(page.get(f"{url}change/"))
+    assert page.post(f"{url}do/undo/").status_code == 422
+
+
+def test_pausing_before_the_job_keeps_it_from_building(theo, ann):
+    change = decided_index(make_field(kind="number"))
+    with pytest.raises(NotPermitted):
+        pause_change(change, by=ann)
+    pause_change(change, by=theo)
+    run_change(change.pk)
+    assert our_objects() == []
+    with pytest.raises(IllegalTransition, match="is paused"):
+        pause_change(change, by=theo)
+    resume_change(change, by=theo)
+    run_change(change.pk)
+    change.refresh_from_db()
+    assert (change.state, is_valid(change)) == ("APPLIED", [True])
+    with pytest.raises(IllegalTransition, match="is applied"):
+        pause_change(change, by=make_user("thea", "schema admin"))
+
+
+@pytest.mark.skipif(connection.settings_dict["ENGINE"] != "crm.runtime.embedded", reason="needs the embedded server")
+def test_dump_restores_indexes_statistics_and_functions():
+    change = promote(make_field(kind="text", key="it's"))
+    server, copy = connection.settings_dict, f"{connection.settings_dict['NAME']}_restored"
+    options = ["-h", server["HOST"], "-p", str(server["PORT"] or 5432), "-U", server["USER"]]
+    dump = subprocess.run(
+        [programs_folder() / "pg_dump", *options, "--schema-only", server["NAME"]], capture_output=True, check=True
+    )
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
+        cursor.execute(f'CREATE DATABASE "{copy}"')
+    try:
+        restore = [programs_folder() / "psql", *options, "-q", "-v", "ON_ERROR_STOP=1", "-d", copy]
+        subprocess.run(restore, input=dump.stdout, capture_output=True, check=True)
+        own = our_objects()
+        with connected_to(copy):
+            assert (our_objects(), is_valid(change)) == (own, [True, True])
+    finally:
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{copy}" WITH (FORCE)')

@@ -1,0 +1,54 @@
+"""The sort keys of custom fields: by kind, never an error and never null, whatever is stored."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from tests.crm.schema.promotions import make_field
+
+pytestmark = pytest.mark.django_db
+NONE = Decimal("-Infinity")
+LONG = "x" * 500
+
+
+@pytest.mark.parametrize(
+    ("function", "stored", "key"),
+    [
+        ("json_number_key", "10", 10),
+        ("json_number_key", "10.50", Decimal("10.5")),
+        ("json_number_key", "1e400", Decimal("1e400")),
+        ("json_number_key", "1e2000", NONE),
+        ("json_number_key", '"10"', NONE),
+        ("json_number_key", '"10 "', NONE),
+        ("json_number_key", '"NaN"', NONE),
+        ("json_number_key", "null", NONE),
+        ("json_number_key", '[10, {"a": 1}]', NONE),
+        ("json_text_key", '"Ärger "', "ärger "),
+        ("json_text_key", f'"{LONG}"', LONG[:200]),
+        ("json_text_key", "10.0", "10"),
+        ("json_text_key", "true", "true"),
+        ("json_text_key", "null", ""),
+        ("json_text_key", '{"a": 1}', ""),
+        ("json_time_key", '"2026-02-01"', "2026-02-01"),
+        ("json_time_key", '"2026-02-01T10:00:00+00:00"', "2026-02-01T10:00:00+00:00"),
+        ("json_time_key", '"2026-13-01"', ""),
+        ("json_time_key", '"令和6年1月1日"', ""),
+        ("json_time_key", '"01.02.2026"', ""),
+        ("json_time_key", "20260201", ""),
+        ("json_yes_no_key", "true", 1),
+        ("json_yes_no_key", "false", 0),
+        ("json_yes_no_key", '"true"', -1),
+        ("json_yes_no_key", "null", -1),
+    ],
+)
+def test_value_that_does_not_fit_has_the_lowest_key(function, stored, key):
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(jsonb_build_object('k', %s::jsonb), 'k')", [stored])
+        assert cursor.fetchone()[0] == key
+        cursor.execute(f"SELECT {function}('{{}}'::jsonb, 'k') = {function}('{{\"k\": null}}'::jsonb, 'k')")
+        assert cursor.fetchone()[0]
+
+
+def test_field_without_a_request_is_not_promoted():
+    assert make_field().promotion == ""

@@ -1,0 +1,92 @@
+"""Tests of columns that are custom fields: their headings in an exported file, and what an import reads."""
+
+import json
+
+import pytest
+
+from crm.models import Client, CustomField
+from leads.models import Lead
+from tests.cast import browser, make_client, make_lead
+from tests.leads.import_files import counts, import_text
+
+pytestmark = pytest.mark.django_db
+
+
+def make_field(key: str, label: str, kind: str = "text", table: str = "crm.client", **choices: str) -> CustomField:
+    offered = [{"value": value, "label": name, "retired": False} for value, name in choices.items()]
+    return CustomField.objects.create(key=key, label=label, kind=kind, table=table, choices=offered)
+
+
+def export_clients(user) -> str:
+    response = browser(user).post("/crm/client/export/", {"format": "csv"})
+    return b"".join(response.streaming_content).decode("utf-8-sig")
+
+
+def test_exported_clients_come_back_with_every_kind_of_custom_field(max):
+    make_field("size", "Company size", "number")
+    make_field("member", "Member since", "date")
+    make_field("called", "Last call", "date_time")
+    make_field("plan", "Plan", "choice", gold="Gold plan", basic="Basic plan")
+    make_field("pets", "Pets", "choices", cat="Cat", dog="Dog")
+    make_field("active", "Active", "yes_no")
+    make_field("code", "Code")
+    make_field("mobile_no", "Mobile")
+    make_field("email_2", "Email")
+    make_field("a", "Twin")
+    make_field("b", "Twin")
+    values = {
+        "size": 12.5,
+        "member": "2024-03-04",
+        "called": "2026-01-02T10:30:00+00:00",
+        "plan": "gold",
+        "pets": ["cat", "dog"],
+        "active": False,
+        "code": "007",
+        "mobile_no": "555 010 0199",
+        "email_2": "second@x.example",
+        "a": "one",
+        "b": "two",
+        "plan b": "undefined",
+        "Name": "undefined, too",
+        "Code": "another key",
+    }
+    make_client(name="Ava", email="ava@x.example", custom_fields=values)
+    text = export_clients(max)
+    header = text.splitlines()[0]
+    for heading in ("Company size", "Mobile", "Custom field: Email", "Custom field: Name", "Twin (a)", "Code (code)"):
+        assert heading in header
+    Client.everything.all().delete()
+    outcome = import_text("clients", text)
+    assert counts(outcome) == (1, 1, 0, 0) and not outcome.doubt_counts
+    ava = Client.objects.get()
+    found = {key: value for key, value in ava.custom_fields.items() if key in values}
+    assert json.dumps(found, sort_keys=True) == json.dumps(values, sort_keys=True)
+    assert (ava.email, ava.phone) == ("ava@x.example", "")
+
+
+def test_column_called_as_a_label_is_a_custom_field_unless_a_field_needs_it():
+    make_field("worth", "Value", "money", "leads.lead")
+    import_text("leads", "Name,Amount,Value\nAnn,100,5\n")
+    import_text("leads", "Name,Value\nBob,7\n")
+    ann, bob = Lead.objects.order_by("contact_name")
+    assert (ann.estimated_value, ann.custom_fields) == (100, {"worth": 5})
+    assert (bob.estimated_value, bob.custom_fields) == (7, {})
+
+
+def test_cell_that_does_not_fit_its_custom_field_is_kept_and_reported():
+    make_field("plan", "Plan", "choice", gold="Gold plan")
+    make_field("size", "Size", "number")
+    outcome = import_text("clients", "Name,Plan,Size\nAva,GOLD PLAN,12\nBen,Silver,many\n")
+    assert [client.custom_fields for client in Client.objects.order_by("name")] == [
+        {"plan": "gold", "size": 12},
+        {"plan": "Silver", "size": "many"},
+    ]
+    assert outcome.doubt_counts.total() == 2
+
+
+def test_custom_field_of_a_lead_is_updated_by_its_label():
+    make_field("plan", "Plan", table="leads.lead")
+    lead = make_lead(contact_email="ann@x.example", custom_fields={"plan": "old"})
+    import_text("leads", "Email,Plan\nann@x.example,7\n", duplicates="update")
+    lead.refresh_from_db()
+    assert lead.custom_fields == {"plan": "7"}, "a text stays a text"
