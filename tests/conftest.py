@@ -1,13 +1,15 @@
 """Fixtures of all tests."""
 
 import gc
+import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.contrib import admin
 from django.db import transaction
 from django.template import Context, Template
-from django.test import TransactionTestCase, signals
+from django.test import TransactionTestCase, override_settings, signals
 from pydantic_ai import models as pydantic_ai_models
 
 from crm.models import User
@@ -19,7 +21,8 @@ from tests.template_database import migrated_database
 
 # Tests of the counts of uses write them themselves.
 buffer.max_age = float("inf")
-
+# Nothing that is loaded to collect the tests is garbage.
+gc.disable()
 # Tests read the screens of the admin while they are collected, before any URL is.
 admin.autodiscover()
 # Python's defaults are 700, 10 and 10; the youngest objects are collected less often here.
@@ -28,8 +31,8 @@ GC_THRESHOLDS = (20_000, 20, 20)
 
 def pytest_collection_finish() -> None:
     """Exempt what is loaded by now from garbage collection: every full collection would walk all of it."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(*GC_THRESHOLDS)
 
 
@@ -85,17 +88,20 @@ def contexts_of_pages_only(django_test_environment) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords(django_test_environment) -> Iterator[None]:
     """Hash passwords fast; the cast logs in without one."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
-@pytest.fixture(autouse=True)
-def no_real_model(settings, monkeypatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def no_real_model(django_test_environment) -> Iterator[None]:
     """Keep tests from calling a paid model whatever the environment says; loopback models set their own URL."""
-    settings.AI_MODEL = settings.AI_URL = settings.AI_KEY = settings.AI_PROVIDER = ""
-    monkeypatch.setattr(pydantic_ai_models, "ALLOW_MODEL_REQUESTS", False)
+    no_model = override_settings(AI_MODEL="", AI_URL="", AI_KEY="", AI_PROVIDER="")
+    with no_model, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pydantic_ai_models, "ALLOW_MODEL_REQUESTS", False)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +181,15 @@ def smtp_sink(settings) -> Iterator[SmtpSink]:
         yield sink
 
 
+@pytest.fixture(scope="session")
+def file_folders(tmp_path_factory, django_test_environment) -> Iterator[Iterator[Path]]:
+    """Paths of folders, a new one for each test; few tests store a file, so none is made before that."""
+    root = tmp_path_factory.mktemp("files")
+    with override_settings(MEDIA_ROOT=root / "shared"):  # for what tests of a module share
+        yield (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def files_of_tests(settings, tmp_path) -> None:
-    """Store attachments in the test's temporary folder."""
-    settings.MEDIA_ROOT = tmp_path / "files"
+def files_of_tests(settings, file_folders) -> None:
+    """Store attachments in a temporary folder of the test."""
+    settings.MEDIA_ROOT = next(file_folders)

@@ -11,4 +11,6 @@ class LazyModule:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("_"):  # inspectors ask every object for such names, and would load the module
+            raise AttributeError(attribute)
         return getattr(import_module(self._name), attribute)

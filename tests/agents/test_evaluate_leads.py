@@ -13,13 +13,13 @@ from agents.next_best_action import evaluate_leads
 from agents.next_best_action.evaluate_leads import NEXT_BEST_ACTION_AGENT, evaluate_due_leads
 from crm.exceptions import InvalidInput
 from crm.records.activity import SYSTEM_ACTOR
-from inbox.models import Direction, Message, MessageState, Nature
+from inbox.models import Direction, Message, MessageState, Nature, Thread
 from inbox.transitions import add_to_thread
 from leads.models import Lead, LeadStatus, Task
 from leads.transitions import add_signals, add_task, change_status
 from suggestions.models import AutonomySetting, Level, Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import approve, reject
-from tests.cast import make_lead, make_suggestion, make_thread
+from tests.cast import copy_lead, copy_record, make_lead, make_suggestion, make_thread
 from tests.suggestions.email_execution import approve_and_send
 
 pytestmark = pytest.mark.django_db
@@ -389,12 +389,17 @@ def test_failed_evaluation_is_postponed_and_others_continue(monkeypatch):
 
 def test_batch_query_count_is_constant(django_assert_max_num_queries):
     house = evaluate_leads.AgencyContext(str(NEXT_BEST_ACTION_AGENT), 50)
-    for count in (1, 30):
-        for _ in range(count):
-            say(make_lead())
+    lead = make_lead()
+    message = say(lead)
+    thread = Thread.objects.get()
+    for count in (0, 30):
+        copies = copy_lead(lead, count)
+        threads = copy_record(thread, count, lambda n, copies=copies: {"lead": copies[n]})
+        copy_record(message, count, lambda n, threads=threads: {"thread": threads[n]})
         leads = list(Lead.objects.select_related("insurance_type"))
         with django_assert_max_num_queries(6):
-            assert len(evaluate_leads.load_contexts(leads, house, timezone.now())) == len(leads)
+            contexts = evaluate_leads.load_contexts(leads, house, timezone.now())
+        assert len(contexts) == count + 1 and all(context.messages for context in contexts.values())
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,7 +14,7 @@ from ai_log import lists
 from ai_log.admin import AIInteractionAdmin
 from ai_log.export import LOG_EXPORT
 from ai_log.models import AIInteraction
-from tests.cast import allow_export, make_lead, make_suggestion
+from tests.cast import allow_export, copy_lead, copy_record, make_lead, make_suggestion
 
 pytestmark = pytest.mark.django_db
 LIST, FILE = "/ai_log/aiinteraction/", "/ai_log/aiinteraction/export/"
@@ -91,11 +91,12 @@ def test_too_many_rows_are_refused(as_max, monkeypatch):
 
 
 def test_export_query_count_is_constant(as_max):
-    make_suggestion(interaction=make_interaction(lead=make_lead()))
+    suggestion = make_suggestion(interaction=make_interaction(lead=make_lead()))
     with CaptureQueriesContext(connection) as one:
         exported_rows(as_max)
-    for _ in range(49):
-        make_suggestion(interaction=make_interaction(lead=make_lead()))
+    leads = copy_lead(suggestion.lead, 49)
+    asked = copy_record(suggestion.interaction, 49, lambda n: {"lead": leads[n]})
+    copy_record(suggestion, 49, lambda n: {"lead": leads[n], "interaction": asked[n], "dedupe_key": f"copy {n}"})
     with CaptureQueriesContext(connection) as fifty:
         assert len(exported_rows(as_max)) == 50
     assert len(one) == len(fifty)

@@ -12,7 +12,7 @@ from inbox.models import Mailbox, Message, SetAside
 from inbox.transitions import add_to_thread
 from leads.models import Task
 from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket
-from tests.end_to_end.test_every_url import job
+from tests.end_to_end.addresses import job
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"

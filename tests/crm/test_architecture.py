@@ -1,9 +1,12 @@
 """The rules of the house that a program can read."""
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from django.apps import apps
@@ -11,6 +14,8 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import connection, models
 from django.db.models.constraints import BaseConstraint
+
+from crm.runtime.lazy_module import LazyModule
 
 LAYERS = ["crm", "leads", "ai_log", "inbox", "support", "suggestions", "agents", "demo"]
 LONGEST_FUNCTION, LONGEST_MODULE = 40, 400
@@ -50,13 +55,44 @@ def place(path: Path) -> str:
     return str(path.relative_to(settings.BASE_DIR))
 
 
+class Function(NamedTuple):
+    """Where a function of a module stands, and the lines of the imports inside."""
+
+    name: str
+    line: int
+    length: int
+    import_lines: list[int]
+
+
+class Syntax(NamedTuple):
+    imports: list[ast.Import | ast.ImportFrom]
+    functions: list[Function]
+
+
+@cache
+def syntax(text: str) -> Syntax:
+    """Return the imports and functions of a module; each text is parsed once for all tests."""
+    nodes = list(ast.walk(ast.parse(text)))
+    functions = [
+        Function(
+            node.name,
+            node.lineno,
+            node.end_lineno - node.lineno + 1,
+            [inner.lineno for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom)],
+        )
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return Syntax([node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)], functions)
+
+
 def imports(path: Path) -> Iterator[tuple[int, str]]:
     """The line and full name of everything that a module imports, wherever it stands."""
     package = place(path).removesuffix(".py").split("/")[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in syntax(path.read_text()).imports:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = package[: len(package) - node.level + 1] if node.level else []
             yield node.lineno, ".".join([*base, *filter(None, [node.module])])
 
@@ -147,6 +183,13 @@ def test_slow_import_is_detected(tmp_path, settings):
     assert slow_imports(lazy) == []
 
 
+def test_inspecting_a_lazy_module_does_not_load_it():
+    module = LazyModule("crm.does_not_exist")
+    assert inspect.unwrap(module) is module
+    with pytest.raises(ModuleNotFoundError):
+        _ = module.anything
+
+
 def forbidden_suggestion_imports(path: Path) -> list[str]:
     return [
         f"{place(path)}:{line} imports {name}"
@@ -182,18 +225,12 @@ def test_settings_name_existing_functions():
             assert function in defined, name
 
 
-def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
-
-
 def test_functions_and_modules_are_short():
     long_functions = [
-        f"{place(path)}:{node.lineno} {node.name}: {node.end_lineno - node.lineno + 1} lines"
+        f"{place(path)}:{function.line} {function.name}: {function.length} lines"
         for path in handwritten_modules()
-        for node in functions(path)
-        if node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
+        for function in syntax(path.read_text()).functions
+        if function.length > LONGEST_FUNCTION
     ]
     lengths = {place(path): len(path.read_text().splitlines()) for path in handwritten_modules()}
     assert long_functions == []
@@ -202,11 +239,10 @@ def test_functions_and_modules_are_short():
 
 def test_no_imports_inside_functions():
     found = [
-        f"{place(path)}:{inner.lineno}"
+        f"{place(path)}:{line}"
         for path in modules()
-        for node in functions(path)
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Import | ast.ImportFrom)
+        for function in syntax(path.read_text()).functions
+        for line in function.import_lines
     ]
     assert found == []
 

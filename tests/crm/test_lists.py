@@ -16,7 +16,16 @@ from crm.templatetags.crm import table_name
 from inbox.models import Message
 from inbox.transitions import add_to_thread
 from leads.models import ContactLead, Lead, Task
-from tests.cast import browser, make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket
+from tests.cast import (
+    browser,
+    copy_record,
+    make_client,
+    make_contact,
+    make_lead,
+    make_suggestion,
+    make_thread,
+    make_ticket,
+)
 
 pytestmark = pytest.mark.django_db
 SCREENS = {
@@ -129,11 +138,15 @@ def test_custom_field_names_are_offered_from_visible_rows(as_ann, as_max, bob, m
 
 
 def fill(count: int) -> None:
-    for _ in range(count):
-        client = make_client(notes=SCRIPT, name=SCRIPT, tags=[SCRIPT], custom_fields={SCRIPT: SCRIPT})
-        make_contact(name=SCRIPT, title=SCRIPT, tags=[SCRIPT])
-        Project.objects.create(client=client, name=SCRIPT)
-        Task.objects.create(title=SCRIPT, description=SCRIPT, client=client)
+    """Store `count` clients, contacts, projects and tasks."""
+    client = make_client(notes=SCRIPT, name=SCRIPT, tags=[SCRIPT], custom_fields={SCRIPT: SCRIPT})
+    contact = make_contact(name=SCRIPT, title=SCRIPT, tags=[SCRIPT])
+    project = Project.objects.create(client=client, name=SCRIPT)
+    task = Task.objects.create(title=SCRIPT, description=SCRIPT, client=client)
+    clients = copy_record(client, count - 1, lambda n: {})
+    copy_record(contact, count - 1, lambda n: {"email": f"copy{n}@example.com"})
+    for record in (project, task):
+        copy_record(record, count - 1, lambda n: {"client": clients[n]})
 
 
 @pytest.mark.parametrize("label", ["crm.client", "crm.contact", "crm.project", "leads.task"])

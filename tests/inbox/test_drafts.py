@@ -15,7 +15,7 @@ from inbox.drafts.transitions import DraftContent, DraftDestination
 from inbox.incoming.merging import merge_threads
 from inbox.models import Draft, Message, Thread
 from inbox.tasks import purge_old_drafts
-from tests.cast import browser, make_lead, make_thread
+from tests.cast import browser, copy_lead, copy_record, make_lead, make_thread
 from tests.inbox.draft_fixtures import (
     DRAFT_ADD_URL,
     add_incoming_email,
@@ -229,14 +229,15 @@ def test_old_sent_or_discarded_drafts_are_deleted(ann, thread):
 
 
 def test_query_count_is_constant_for_1_and_30_drafts(as_ann, ann, django_assert_max_num_queries):
-    make_draft(ann, lead=make_lead())
+    draft = make_draft(ann, lead=make_lead())
     as_ann.get("/inbox/draft/")
     with django_assert_max_num_queries(15) as few:
         as_ann.get("/inbox/draft/")
-    for _ in range(29):
-        make_draft(ann, lead=make_lead())
+    leads = copy_lead(draft.lead, 29)
+    copy_record(draft, 29, lambda n: {"lead": leads[n]})
     with django_assert_max_num_queries(len(few)):
-        as_ann.get("/inbox/draft/")
+        answer = as_ann.get("/inbox/draft/")
+    assert len(answer.context["cl"].page.rows) == 30
 
 
 def test_draft_list_uses_its_index(ann):
