@@ -186,6 +186,8 @@ HISTORY_SYNONYMS = {
 }
 # Names with different meanings in different systems: used only if cells fit the field.
 AMBIGUOUS_SYNONYMS = {
+    "closed_at": """closed dealclosed opportunityclosed converted geschlossen abgeschlossen cloture cerrado cerrada
+        chiuso chiusa gesloten fechado fechada zamkniete""",
     "client_type": """type customertype accounttype recordtype prospecttype contacttype leadtype kundenart typ
         typedeclient tipodecliente""",
     "source_type": """source leadsource originalsource originaltrafficsource dealsource contactsource

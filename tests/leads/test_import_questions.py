@@ -170,6 +170,13 @@ def test_preview_holds_mapping_reasons_and_sample_rows(write_file, max):
     assert [sample.get("estimated_value") for sample in preview.samples] == ["1.5", "50", None]
 
 
+@pytest.mark.parametrize(("cells", "target"), [("02/28/2026", "closed_at"), ("yes", "history.is_closed")])
+def test_column_called_closed_is_a_day_or_an_answer_by_its_cells(write_file, cells, target):
+    path = write_file(f"Name,Email,Closed\nAnn,ann@example.com,{cells}\nBob,bob@example.com,\n")
+    mappings = import_file(path, by=SYSTEM_ACTOR, dry_run=True).preview.mappings
+    assert [one.field for one in mappings if one.source == "Closed"] == [target]
+
+
 def test_command_asks_and_takes_the_answers(write_file):
     path = str(write_file("Name,Value,Stage,Close Date\nAnn,1.500,Bound!,03/04/2027\n"))
     with pytest.raises(CommandError, match=r"“1.500” is 1.5 \(--decimal .\)"):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from crm.models import SchemaChange, SchemaChangeState, SchemaDecision, User
 from crm.models.schema_change import MAX_REASON_LENGTH, TRANSITIONS
@@ -18,6 +19,7 @@ class RequestForm(RecordForm):
     class Meta:
         model = SchemaChange
         fields = ("table", "column", "key", "proposed", "why", "expected_use")
+        widgets = {name: UnfoldAdminTextareaWidget(attrs={"rows": 4}) for name in ("why", "expected_use")}
 
 
 class DecideRequest(ActionForm):
