@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import connection, models
 
 from crm.models import Client
-from leads.models import Lead
+from leads.models import ImportChange, Lead
 
 # The dates of a row stay as they are: nobody worked on it.
 LINK_SQL = """
@@ -25,6 +25,8 @@ UNLINK_SQL = """
 UNLINK_ALL_SQL = """
     UPDATE "{table}" SET "{client}" = NULL WHERE "{client}" = %s AND "{lead}" = %s
 """
+# The conversion itself sets the client of a lead; a change by an import is that of one record.
+NOT_LINKED = (Lead, ImportChange)
 
 
 class LinkableTable(NamedTuple):
@@ -51,8 +53,7 @@ def linkable_tables() -> Iterator[LinkableTable]:
             continue
         for lead in foreign_keys(model, Lead):
             for client in foreign_keys(model, Client):
-                # The conversion itself sets that of leads.
-                if client.null and model is not Lead:
+                if client.null and model not in NOT_LINKED:
                     yield LinkableTable(model, lead, client)
 
 
