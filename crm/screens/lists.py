@@ -113,10 +113,8 @@ class KeysetChangeList(ChangeList):
         self.order_name = requested_order if requested_order in orders else self.default_order()
         if requested_order and requested_order not in orders:
             messages.error(request, f"Unknown sort order “{requested_order[:40]}”.")
-        self.page = self.fetch_page_in_time(request, orders[self.order_name])
-        self.result_list = self.page.rows
-        self.tabs, self.links = self.build_tabs(request), self.get_links(request)
-        self.result_total = self.count_results(request)
+        self.read_in_time(request, orders[self.order_name])
+        self.result_list, self.links = self.page.rows, self.get_links(request)
         self.result_count = self.full_result_count = self.result_total.number
         self.show_full_result_count = self.can_show_all = False
         self.multi_page = bool(self.page.next or self.page.previous)
@@ -150,13 +148,9 @@ class KeysetChangeList(ChangeList):
                 return CappedCount(number, number)
             messages.error(request, "There are too many rows to count. Narrow the list down with a filter.")
         tab = next((tab for tab in self.tabs if tab["current"]), None)
-        if self.was_stopped or (tab and tab["size"]):
-            return CappedCount(0) if self.was_stopped else tab["size"]
-        try:
-            with self.time_limit():
-                return CappedCount(capped_count(self.queryset, MAX_FILTERED_COUNT), MAX_FILTERED_COUNT)
-        except QueryTooSlow:
-            return CappedCount(self.last_row_number() + 1, self.last_row_number())
+        if tab and tab["size"]:
+            return tab["size"]
+        return CappedCount(capped_count(self.queryset, MAX_FILTERED_COUNT), MAX_FILTERED_COUNT)
 
     def get_links(self, request: HttpRequest) -> Iterable[tuple[str, str, str]]:
         """Return the links above the list (page, icon, label), which may depend on the user."""
@@ -184,15 +178,22 @@ class KeysetChangeList(ChangeList):
         """Return the limit of time for the rows of a filtered list; an unfiltered one always has an index."""
         return time_limit(settings.LIST_TIMEOUT) if self.has_filters_beyond_tab() else nullcontext()
 
-    def fetch_page_in_time(self, request: HttpRequest, order: Order) -> Page:
-        """Return the page, or an empty one with a sentence if its filters take too long."""
+    def read_in_time(self, request: HttpRequest, order: Order) -> None:
+        """Read the page, the tabs and the count. Filters that take too long leave out the count, or give a sentence."""
+        self.page = self.tabs = None
         try:
+            # One block, because each begins and ends a transaction.
             with self.time_limit():
-                return self.fetch_page_or_first(request, order)
+                self.page = self.fetch_page_or_first(request, order)
+                self.tabs = self.build_tabs(request)
+                self.result_total = self.count_results(request)
         except QueryTooSlow:
-            self.was_stopped = True
-            messages.error(request, self.describe_slow_list())
-            return Page()
+            if self.page is None:
+                self.was_stopped, self.page, self.result_total = True, Page(), CappedCount(0)
+                messages.error(request, self.describe_slow_list())
+            else:
+                self.result_total = CappedCount(self.last_row_number() + 1, self.last_row_number())
+            self.tabs = self.build_tabs(request) if self.tabs is None else self.tabs
 
     def describe_slow_list(self) -> str:
         """Return why the list was stopped and what to do, with a link to a request for each field without an index."""
