@@ -11,6 +11,7 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
 from crm.records.foreign_keys import sync_on_delete_actions
+from crm.runtime.after_migrate import install_statement_statistics, replace_audit_functions
 from crm.runtime.checks import (
     KNOWN_MIGRATIONS_UID,
     check_credentials_keys,
@@ -18,7 +19,6 @@ from crm.runtime.checks import (
     require_known_migrations,
     require_supported_server,
 )
-from crm.runtime.statement_statistics import install_statement_statistics
 
 
 class CrmConfig(AppConfig):
@@ -29,6 +29,7 @@ class CrmConfig(AppConfig):
         connection_created.connect(require_supported_server, dispatch_uid="crm.refuse_old_servers")
         connection_created.connect(require_known_migrations, dispatch_uid=KNOWN_MIGRATIONS_UID)
         post_migrate.connect(sync_on_delete_actions, sender=self, dispatch_uid="crm.sync_on_delete_actions")
+        post_migrate.connect(replace_audit_functions, sender=self, dispatch_uid="crm.replace_audit_functions")
         post_migrate.connect(install_statement_statistics, sender=self, dispatch_uid="crm.install_statement_statistics")
         register(check_stalled_worker_timeout)
         register(check_credentials_keys, deploy=True)

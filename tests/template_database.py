@@ -16,7 +16,7 @@ SOURCES = (
     "*/models/*.py",
     "crm/records/*.py",
     "crm/records/privacy/suppression.py",
-    "crm/runtime/statement_statistics.py",
+    "crm/runtime/after_migrate.py",
     "leads/ownership.py",
     "requirements.txt",
 )
