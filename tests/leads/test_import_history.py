@@ -119,7 +119,9 @@ def test_column_called_won_with_amounts_is_no_answer():
     outcome = import_text("leads", "Name,Won,Closed\nAnn,5000,2025-03-01\n")
     lead = Lead.objects.get()
     assert not outcome.doubt_counts
-    assert (lead.status_id, lead.custom_fields) == ("NEW_OPPORTUNITIES", {"Won": 5000, "Closed": "2025-03-01"})
+    assert (lead.status_id, lead.custom_fields) == ("NEW_OPPORTUNITIES", {"Won": 5000})
+    # The day of closing of a lead that is still open is when it is expected.
+    assert str(lead.expected_close_date) == "2025-03-01"
 
 
 def test_ambiguous_days_of_history_are_asked():
