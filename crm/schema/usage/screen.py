@@ -203,7 +203,7 @@ class FieldStatisticAdmin(ReadOnlyMixin, RecordAdmin):
         context = super().page_context(request, row)
         if one.advice.decision == Decision.STAY:
             context["page_actions"] = [form for form in context["page_actions"] if not isinstance(form, Measure)]
-        defined = defined_field(row)
+        defined = row.defined_field()
         return {
             **context,
             "defined": defined,
@@ -220,14 +220,6 @@ class FieldStatisticAdmin(ReadOnlyMixin, RecordAdmin):
 
 def use_days(one: AdvisedKey, use: FieldUse) -> list[int]:
     return one.usage.by_use.get(use, [0] * one.usage.days)
-
-
-def defined_field(row: FieldStatistic) -> CustomField | None:
-    """Return the custom field that the key is defined as, if it is."""
-    steps = path_steps(row.key)
-    if row.column != "custom_fields" or len(steps) != 1:
-        return None
-    return CustomField.objects.filter(table=row.table, key=steps[0]).first()
 
 
 def definition_url(request: HttpRequest, row: FieldStatistic) -> str:
