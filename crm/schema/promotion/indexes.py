@@ -67,7 +67,7 @@ class KeyIndex:
 
 @dataclass(frozen=True)
 class PromotedKey:
-    """A key of a JSON column whose values are compared by `kind`."""
+    """A key of a JSON column; `kind` says how its values compare."""
 
     table: str
     column: str
