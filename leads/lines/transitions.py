@@ -15,6 +15,7 @@ from crm.records.activity import Actor, record
 from crm.records.base import can_see_everyone
 from crm.runtime.job_queue import enqueue
 from crm.screens.json_forms.schema import VERSION_KEY, Schema, json_value_text
+from crm.text.cleaning import shorten
 from leads.lines.answers import AnswerCheck, FormCheck, convert_answer
 from leads.lines.form_rules import form_problem
 from leads.lines.form_schemas import line_schema
@@ -25,7 +26,7 @@ from leads.models import InsuranceType
 CHANGE_PERMISSION = "leads.change_insurancetype"
 UPGRADE_TASK = "leads.upgrade_line"
 FORM_CONFLICT = "Another user changed this form after you opened it. Reload the page and make your change again."
-UPGRADE_BATCH_SIZE, MAX_QUOTED_LENGTH = 1_000, 40
+UPGRADE_BATCH_SIZE, MAX_EXAMPLE_LENGTH = 1_000, 40
 
 
 def form_digest(form: Schema) -> str:
@@ -131,8 +132,11 @@ def refusal(before: Question, after: Question | None, misfits: Misfits, quotes_a
     answers = f"{misfits.count:,} stored answer{'' if misfits.count == 1 else 's'}"
     if after is None:
         return f"“{before.label}” has {answers}. Retire the question instead of removing it."
-    short = misfits.example[:MAX_QUOTED_LENGTH] + ("…" if len(misfits.example) > MAX_QUOTED_LENGTH else "")
-    example = f", such as “{short}” ({misfits.example_count:,})" if quotes_answers else ""
+    example = (
+        f", such as “{shorten(misfits.example, MAX_EXAMPLE_LENGTH)}” ({misfits.example_count:,})"
+        if quotes_answers
+        else ""
+    )
     if before.kind == after.kind and before.kind in CHOICE_KINDS:
         return f"“{before.label}”: {answers} would lose a choice{example}. Retire the choice instead of removing it."
     return f"“{before.label}” cannot become “{after.kind_label}”: {answers} would not fit{example}."
