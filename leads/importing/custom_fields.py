@@ -41,7 +41,7 @@ class CustomFields:
         """Return the key of the field that a column of a file has as its heading; empty if there is none."""
         name = " ".join(column.split())
         plain = name.removeprefix(CUSTOM_FIELD_PREFIX)
-        # With the key in brackets: of a defined field, or an undefined key that is called as a label.
+        # With the key in brackets: of a defined field, or an undefined key that equals a label.
         match = NAME_WITH_KEY.fullmatch(plain)
         if match and match[1].casefold() in self.labels:
             field, is_key = self.fields.get(match[2]), match[1].casefold() == match[2].casefold()
