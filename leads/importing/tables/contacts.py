@@ -54,7 +54,7 @@ STAGED_COLUMNS = {
     "communications": "jsonb",
 }
 ROLE_PARSER = choice_parser(
-    Role,
+    Role.choices,
     main=Role.PRIMARY,
     owner=Role.DECISION_MAKER,
     decider=Role.DECISION_MAKER,
