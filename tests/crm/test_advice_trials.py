@@ -11,6 +11,7 @@ from django.utils import timezone
 from crm.exceptions import IllegalTransition, NotPermitted
 from crm.models import ActivityLog, FieldStatistic, FieldUsage, SchemaThresholds
 from crm.records.local_time import agency_today
+from crm.schema.advice import trials
 from crm.schema.advice.transitions import measure
 from crm.schema.promotion.indexes import PromotedKey
 from crm.schema.usage.transitions import scan_tables
@@ -121,7 +122,7 @@ def test_key_inside_a_group_is_tried_where_it_stands(boss):
     FieldUsage.objects.create(**use, day=agency_today(), filtered=50, people=[boss.pk])
     row = FieldStatistic.objects.get(**use)
     assert measure(row, by=boss) == "index"
-    assert (row.trial["reads_all_now"], row.trial["reads_all_after"]) == (True, False)
+    assert row.trial["cost_after"] < row.trial["cost_before"] and not row.trial["reads_all_after"]
 
 
 def test_gin_index_is_tried_where_the_column_has_none(filled, boss):
@@ -141,6 +142,17 @@ def test_retiring_frees_the_room_of_the_values(filled, boss):
     row.refresh_from_db()
     assert measure(row, by=boss) == "retire"
     assert 0 < row.trial["size"] < 100
+
+
+def test_slow_trial_is_stopped_and_changes_nothing(filled, boss, monkeypatch):
+    monkeypatch.setattr(trials, "TIMEOUT_SECONDS", 0.001)
+    before = table_state()
+    with pytest.raises(IllegalTransition, match="took longer than 30 seconds, so it was stopped"):
+        measure(statistic("day"), by=boss)
+    assert (statistic("day").tried_at, table_state()) == (None, before)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
 
 
 def test_key_that_stays_and_user_without_permission_are_refused(filled, boss):

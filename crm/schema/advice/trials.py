@@ -19,9 +19,10 @@ from crm.records.json_keys import path_steps
 from crm.schema.advice.rules import Decision, KeyFigures
 from crm.schema.promotion.indexes import index_definitions
 from crm.screens.custom_fields.sort_keys import NUMBER_KEY, SORT_KEYS, TIME_KEY
+from crm.screens.paging import time_limit
 
 SAMPLE_ROWS, WRITTEN_ROWS = 20_000, 2_000
-TIMEOUT_MILLISECONDS = 30_000
+TIMEOUT_SECONDS = 30
 # The kind of a custom field that compares such values, for a key without a definition; all others compare as texts.
 FIELD_KINDS = {
     ValueKind.NUMBER: CustomFieldKind.NUMBER,
@@ -234,9 +235,12 @@ TRIALS: dict[str, Callable[[Trial], dict[str, Any]]] = {
 
 
 def run_trial(row: FieldStatistic, figures: KeyFigures, decision: Decision) -> dict[str, Any]:
-    """Return what `decision` would cost and gain for the key of `row`; nothing of the trial stays."""
-    with rolled_back(), connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL statement_timeout = {TIMEOUT_MILLISECONDS}")
+    """Return what `decision` would cost and gain for the key of `row`; nothing of the trial stays.
+
+    Raises:
+        QueryTooSlow: a statement took longer than `TIMEOUT_SECONDS`.
+    """
+    with time_limit(TIMEOUT_SECONDS), rolled_back(), connection.cursor() as cursor:
         trial = Trial(cursor, row, figures)
         return {"decision": decision.value, "sample_rows": trial.rows, **TRIALS[decision](trial)}
 
