@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.core.management import call_command
@@ -27,8 +27,12 @@ def use_database(name: str) -> Iterator[None]:
         connection.settings_dict["NAME"] = default_name
 
 
-def prepare_database(name: str, leads: int) -> None:
-    """Make sure that `name` exists, is migrated and has at least `leads` leads."""
+def seed(leads: int) -> None:
+    call_command("seed", leads=leads)
+
+
+def prepare_database(name: str, leads: int, fill: Callable[[int], None] = seed) -> None:
+    """Make sure that `name` exists, is migrated and has at least `leads` leads; `fill` adds as many as are missing."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if cursor.fetchone() is None:
@@ -38,7 +42,7 @@ def prepare_database(name: str, leads: int) -> None:
         missing = leads - Lead.everything.count()
         if missing > 0:
             sys.stdout.write(f"{name}: {missing:,} leads are being created; this happens once.\n")
-            call_command("seed", leads=missing)
+            fill(missing)
         _analyze_if_never_done()
 
 

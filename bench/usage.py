@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
 
-from bench.databases import use_database
+from bench.databases import prepare_database, use_database
 from bench.lists import bench_user
 from bench.measure import fetch_page
 from bench.table import format_duration, format_verdict, render_table
@@ -51,29 +50,20 @@ def plans() -> None:
 
 def run(repeat: int) -> bool:
     """Print both tables and return whether every target was met."""
-    prepare_usage_database()
+    prepare_database(DATABASE, LEADS, fill)
     with use_database(DATABASE):
         reached = [print_scans(), print_counting()]
     return all(reached)
 
 
-def prepare_usage_database() -> None:
-    """Create the database once. The indexes are built after the rows are there."""
+def fill(leads: int) -> None:
+    """Add leads with a value in each key. The indexes are built after the rows are there."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        with without_indexes(cursor):
+            cursor.execute(FILL_SQL, [KEYS, leads])
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
-        if cursor.fetchone() is None:
-            cursor.execute(f"CREATE DATABASE {DATABASE}")
-    with use_database(DATABASE):
-        call_command("migrate", verbosity=0)
-        if Lead.everything.count() >= LEADS:
-            return
-        sys.stdout.write(f"{DATABASE}: {LEADS:,} leads are being created; this happens once.\n")
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL session_replication_role = replica")
-            with without_indexes(cursor):
-                cursor.execute(FILL_SQL, [KEYS, LEADS])
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM (ANALYZE) leads")
+        cursor.execute("VACUUM (ANALYZE) leads")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from crm.models.custom_field import CustomField
 from crm.records.base import (
     LiveManager,
     Record,
@@ -22,6 +23,7 @@ from crm.records.base import (
     json_type_check,
     not_blank_check,
 )
+from crm.records.json_keys import path_steps
 
 
 class ScannedTable(models.TextChoices):
@@ -180,6 +182,13 @@ class FieldStatistic(Record):
 
     def __str__(self) -> str:
         return self.key
+
+    def defined_field(self) -> CustomField | None:
+        """Return the custom field that the key is defined as, if it is."""
+        steps = path_steps(self.key)
+        if self.column != "custom_fields" or len(steps) != 1:
+            return None
+        return CustomField.objects.filter(table=self.table, key=steps[0]).first()
 
 
 class IndexUsage(models.Model):

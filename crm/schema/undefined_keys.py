@@ -9,14 +9,15 @@ from django.db import connection
 from django.utils.text import capfirst
 
 from crm.models import CustomField, CustomFieldKind, CustomFieldTable, User
+from crm.records.json_keys import ISO_DATE_PATTERN
 
 # Reading every row of a large table takes too long for a page, so the newest are read; the page says so.
 SAMPLED_ROW_COUNT, MAX_KEYS = 10_000, 200
-COUNT_SQL = """
+COUNT_KINDS_SQL = """
 SELECT key, count(*),
        count(*) FILTER (WHERE jsonb_typeof(value) = 'number'),
        count(*) FILTER (WHERE jsonb_typeof(value) = 'boolean'),
-       count(*) FILTER (WHERE text ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$'),
+       count(*) FILTER (WHERE text ~ '{iso_date}$'),
        count(*) FILTER (WHERE text ~* '^https?://[^[:space:]]+$'),
        count(*) FILTER (WHERE text ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'),
        max(length(text))
@@ -60,7 +61,7 @@ def find_undefined_keys(table: CustomFieldTable, user: User) -> list[UndefinedKe
     rows = apps.get_model(table.value).objects.visible_to(user).order_by("-id")
     newest, params = rows.values("custom_fields")[:SAMPLED_ROW_COUNT].query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_SQL.format(newest=newest), [*params, defined, MAX_KEYS])
+        cursor.execute(COUNT_KINDS_SQL.format(newest=newest, iso_date=ISO_DATE_PATTERN), [*params, defined, MAX_KEYS])
         return [
             UndefinedKey(table, row[0], row[1], guess_kind(row[1], row[2:-1], row[-1])) for row in cursor.fetchall()
         ]

@@ -12,8 +12,6 @@ from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, PAGE_VAR
 from django.db import models
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html, format_html_join
 from unfold.views import ChangeList
 
 from crm.exceptions import InvalidInput
@@ -21,6 +19,7 @@ from crm.models import CustomField, FieldUse, SavedView, User
 from crm.records.field_usage import count_use
 from crm.records.json_keys import key_path
 from crm.screens.custom_fields.filters import order_name
+from crm.screens.custom_fields.schema_requests import describe_slow_list
 from crm.screens.filter_sheet import build_filter_sheet
 from crm.screens.filters import describe_unknown_filters
 from crm.screens.paging import (
@@ -190,30 +189,12 @@ class KeysetChangeList(ChangeList):
         except QueryTooSlow:
             if self.page is None:
                 self.was_stopped, self.page, self.result_total = True, Page(), CappedCount(0)
-                messages.error(request, self.describe_slow_list())
+                custom_fields = getattr(self.filterset, "custom_fields", None)
+                fields = [one.field for one in custom_fields.conditions.values()] if custom_fields else []
+                messages.error(request, describe_slow_list(fields, settings.LIST_TIMEOUT, request.user))
             else:
                 self.result_total = CappedCount(self.last_row_number() + 1, self.last_row_number())
             self.tabs = self.build_tabs(request) if self.tabs is None else self.tabs
-
-    def describe_slow_list(self) -> str:
-        """Return why the list was stopped and what to do, with a link to a request for each field without an index."""
-        seconds = f"{settings.LIST_TIMEOUT:g} second{'' if settings.LIST_TIMEOUT == 1 else 's'}"
-        custom_fields = getattr(self.filterset, "custom_fields", None)
-        fields = [one.field for one in custom_fields.conditions.values()] if custom_fields else []
-        if not self.request.user.has_perm("crm.add_schemachange"):
-            fields = []
-        page = reverse("admin:crm_schemachange_request")
-        links = [
-            (f"{page}?{urlencode({'table': field.table, 'key': field.key, 'decision': 'index'})}", field.label)
-            for field in fields
-            if not field.promotion
-        ]
-        return format_html(
-            "This list was stopped after {}, because its filters read too many records. Remove a filter, or add one "
-            "that narrows the list down.{}",
-            seconds,
-            format_html_join("", ' <a href="{}">Request an index for “{}”</a>.', links),
-        )
 
     def fetch_page_or_first(self, request: HttpRequest, order: Order) -> Page:
         size, after, before = (

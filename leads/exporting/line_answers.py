@@ -38,7 +38,7 @@ POLICY_KEYS_SQL = """
 """
 
 
-class Question(NamedTuple):
+class AnsweredQuestion(NamedTuple):
     """A question that at least one row answers: its line, its key and the schema of its answer."""
 
     line: str
@@ -104,16 +104,16 @@ def question_columns(
             yield ExportColumn(heading, lambda row, one=question: read_answer(read_answers(row, one.line), one), source)
 
 
-def line_questions(code: str, keys: set[str], schema: Schema) -> list[Question]:
+def line_questions(code: str, keys: set[str], schema: Schema) -> list[AnsweredQuestion]:
     """Return the questions of a line in the order of its form; answers to questions that it no longer asks follow."""
     known = ordered_properties(schema)
     return [
-        Question(code, key, known.get(key, {}))
+        AnsweredQuestion(code, key, known.get(key, {}))
         for key in [*(key for key in known if key in keys), *sorted(keys - known.keys())]
     ]
 
 
-def read_answer(answers: Any, question: Question) -> Any:
+def read_answer(answers: Any, question: AnsweredQuestion) -> Any:
     """Return the answer to `question`; a date as such, if it is one."""
     value = answers.get(question.key) if isinstance(answers, dict) else None
     kind = question.schema.get("format")

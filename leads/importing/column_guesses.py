@@ -18,8 +18,8 @@ class KnownHeadings:
     """Names of columns that are no fields of the table.
 
     `questions` maps the headings of questions to them, `history` the names of columns, as `plain_name` writes them, to
-    what these say of the past of a lead. `custom_key_of` returns the key of the custom field that a column is called
-    as, or nothing.
+    what these say of the past of a lead. `custom_key_of` returns the key of the custom field that a column is
+    named after, or nothing.
     """
 
     questions: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ def find_questions(header: list[str], questions: Mapping[str, str], used: set[in
 def find_custom_fields(
     header: list[str], indexes: Iterable[int], custom_key_of: Callable[[str], str]
 ) -> dict[int, str]:
-    """Return the custom fields that columns are called as, by index; of several columns for one the most explicit."""
+    """Return the custom fields that columns are named after, by index; of several columns the most explicit."""
     found: dict[int, str] = {}
     for index in sorted(indexes, key=lambda index: not header[index].startswith(CUSTOM_FIELD_PREFIX)):
         key = custom_key_of(header[index])

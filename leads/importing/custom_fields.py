@@ -9,11 +9,11 @@ from typing import Any
 from crm.models import CustomField, CustomFieldKind
 from crm.records.custom_field_schemas import value_schema
 from crm.screens.export.columns import CUSTOM_FIELD_PREFIX
-from leads.importing.cells import CellParser, Partial, normalize_name
-from leads.importing.exceptions import InvalidCell
+from leads.importing.cells import CellParser, Partial
 from leads.importing.values.dates import MomentParser, as_moment, date_order_of_column
 from leads.importing.values.line_questions import LineQuestion
 from leads.importing.values.parsers import Notation
+from leads.importing.values.stages import choice_parser
 
 # The values of other kinds are texts, also if they look like numbers.
 PARSED_KINDS = (CustomFieldKind.NUMBER, CustomFieldKind.MONEY, CustomFieldKind.YES_NO, CustomFieldKind.DATE)
@@ -41,7 +41,7 @@ class CustomFields:
         """Return the key of the field that a column of a file has as its heading; empty if there is none."""
         name = " ".join(column.split())
         plain = name.removeprefix(CUSTOM_FIELD_PREFIX)
-        # With the key in brackets: of a defined field, or an undefined key that is called as a label.
+        # With the key in brackets: of a defined field, or an undefined key that equals a label.
         match = NAME_WITH_KEY.fullmatch(plain)
         if match and match[1].casefold() in self.labels:
             field, is_key = self.fields.get(match[2]), match[1].casefold() == match[2].casefold()
@@ -57,10 +57,11 @@ class CustomFields:
         field = self.fields.get(key)
         if field is None:
             return None
-        if field.kind == CustomFieldKind.CHOICES:
-            return lambda text: [read_choice(field, one) for one in SEPARATORS.split(text) if one.strip()]
-        if field.kind == CustomFieldKind.CHOICE:
-            return lambda text: read_choice(field, text)
+        if field.has_choices:
+            parse_choice = choice_parser(field.choice_labels().items())
+            if field.kind == CustomFieldKind.CHOICE:
+                return parse_choice
+            return lambda text: [parse_choice(one) for one in SEPARATORS.split(text) if one.strip()]
         if field.kind == CustomFieldKind.DATE_TIME:
             parse = MomentParser(notation.dates or date_order_of_column(texts))
             return lambda text: as_moment(full_value(parse(text))).isoformat()
@@ -75,17 +76,3 @@ NO_CUSTOM_FIELDS = CustomFields.of(())
 
 def full_value(value: Any) -> Any:
     return value.value if isinstance(value, Partial) else value
-
-
-def read_choice(field: CustomField, text: str) -> str:
-    """Return the value of the choice that `text` names by its value or its label.
-
-    Raises:
-        InvalidCell: there is no such choice.
-    """
-    labels = field.choice_labels()
-    options = {normalize_name(name): value for value, label in labels.items() for name in (label, value)}
-    value = options.get(normalize_name(text))
-    if value is None:
-        raise InvalidCell(f"is not one of: {', '.join(labels.values())}")
-    return value

@@ -6,22 +6,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from crm.runtime.lazy_module import LazyModule
+from crm.screens.json_forms.schema import VERSION_KEY
+from crm.text.cleaning import shorten
 
 # Only a changed form needs it, and every command would wait for its import.
 jsonschema = LazyModule("jsonschema")
 
 MAX_KEY_LENGTH, MAX_DEPTH, MAX_QUESTIONS, MAX_FORM_LENGTH = 60, 12, 300, 200_000
-MAX_QUOTED_LENGTH = 40
 KEY_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # The version of the form in the answers stands under this key.
-RESERVED_KEYS = frozenset({"schema_version"})
+RESERVED_KEYS = frozenset({VERSION_KEY})
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 HINT_TYPES = {"section": str, "unit": str, "retired": bool, "labels": dict, "retiredChoices": list, "widget": str}
 
 
 def key_problem(key: str) -> str:
     """Return why `key` cannot be the key of a question; empty if it can."""
-    quoted = key if len(key) <= MAX_QUOTED_LENGTH else f"{key[:MAX_QUOTED_LENGTH]}…"
+    quoted = shorten(key, 40)
     if len(key) > MAX_KEY_LENGTH:
         return f"The key “{quoted}” has {len(key):,} characters; {MAX_KEY_LENGTH} are allowed."
     if not KEY_PATTERN.fullmatch(key):

@@ -12,11 +12,11 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from crm.models.custom_field import KINDS_WITH_CHOICES
 from crm.schema.forms import ChoicesField, key_from_label
 from crm.screens.json_forms.schema import Schema
 from leads.lines.form_rules import MAX_FORM_LENGTH, form_problem, key_problem
 from leads.lines.questions import (
-    CHOICE_KINDS,
     GROUP,
     OTHER,
     QUESTION_KINDS,
@@ -116,9 +116,9 @@ class QuestionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        if cleaned.get("kind") in CHOICE_KINDS and not cleaned.get("choices") and "choices" not in self.errors:
+        if cleaned.get("kind") in KINDS_WITH_CHOICES and not cleaned.get("choices") and "choices" not in self.errors:
             self.add_error("choices", "Enter the choices.")
-        if cleaned.get("choices") and cleaned.get("kind") and cleaned["kind"] not in CHOICE_KINDS:
+        if cleaned.get("choices") and cleaned.get("kind") and cleaned["kind"] not in KINDS_WITH_CHOICES:
             self.add_error("choices", "Only the kinds “Choice” and “Several choices” have choices. Empty the rows.")
         return cleaned
 
@@ -147,7 +147,7 @@ def question_initial(question: Question) -> dict[str, Any]:
         "description": question.schema.get("description", ""),
         "section": question.section,
         "is_required": question.is_required,
-        "choices": question.choices if question.kind in CHOICE_KINDS else [],
+        "choices": question.choices if question.kind in KINDS_WITH_CHOICES else [],
     }
 
 

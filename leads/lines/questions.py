@@ -1,11 +1,7 @@
 """The questions in the JSON Schema of a line's form, and its changes. Pure: no database.
 
 A change touches only the keywords that it is about; every other keyword of a schema stays. Beside the hints of
-`crm/screens/json_forms/schema.py` a question may have
-
-- `section`: the heading above it
-- `retired`: true for a question that is no longer asked; its answers stay
-- `retiredChoices`: choices of its `enum` that are no longer offered
+`crm/screens/json_forms/schema.py` a question may have `retired`: true if it is no longer asked. Its answers stay.
 """
 
 from collections.abc import Iterator
@@ -33,7 +29,6 @@ SCHEMA_BY_QUESTION_KIND: dict[str, Schema] = {
     GROUP: {"type": "array", "items": EMPTY_OBJECT},
 }
 QUESTION_KINDS = {**dict(CustomFieldKind.choices), WHOLE_NUMBER: "Whole number", GROUP: "Repeated group"}
-CHOICE_KINDS = frozenset({CustomFieldKind.CHOICE.value, CustomFieldKind.CHOICES.value})
 UNIT_KINDS = frozenset({CustomFieldKind.NUMBER.value, WHOLE_NUMBER})
 KIND_BY_FORMAT = {
     "date": CustomFieldKind.DATE.value,

@@ -11,21 +11,23 @@ from procrastinate.contrib.django import app
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
+from crm.models.custom_field import KINDS_WITH_CHOICES
 from crm.records.activity import Actor, record
 from crm.records.base import can_see_everyone
 from crm.runtime.job_queue import enqueue
 from crm.screens.json_forms.schema import VERSION_KEY, Schema, json_value_text
+from crm.text.cleaning import shorten
 from leads.lines.answers import AnswerCheck, FormCheck, convert_answer
 from leads.lines.form_rules import form_problem
 from leads.lines.form_schemas import line_schema
-from leads.lines.questions import CHOICE_KINDS, GROUP, Question, all_questions, shape_of
+from leads.lines.questions import GROUP, Question, all_questions, shape_of
 from leads.lines.stored_answers import AnswerSource, answer_batches, answer_sources, stored_values
 from leads.models import InsuranceType
 
 CHANGE_PERMISSION = "leads.change_insurancetype"
 UPGRADE_TASK = "leads.upgrade_line"
 FORM_CONFLICT = "Another user changed this form after you opened it. Reload the page and make your change again."
-UPGRADE_BATCH_SIZE, MAX_QUOTED_LENGTH = 1_000, 40
+UPGRADE_BATCH_SIZE, MAX_EXAMPLE_LENGTH = 1_000, 40
 
 
 def form_digest(form: Schema) -> str:
@@ -116,7 +118,7 @@ def is_wider(before: Question, after: Question) -> bool:
     if before.kind == after.kind == GROUP:
         return True  # its questions are compared one by one
     old, new = shape_of(before.schema), shape_of(after.schema)
-    if before.kind == after.kind and before.kind in CHOICE_KINDS:
+    if before.kind == after.kind and before.kind in KINDS_WITH_CHOICES:
         is_subset = {row["value"] for row in before.choices} <= {row["value"] for row in after.choices}
         return is_subset and without_choices(old) == without_choices(new)
     return old == new
@@ -131,9 +133,12 @@ def refusal(before: Question, after: Question | None, misfits: Misfits, quotes_a
     answers = f"{misfits.count:,} stored answer{'' if misfits.count == 1 else 's'}"
     if after is None:
         return f"“{before.label}” has {answers}. Retire the question instead of removing it."
-    short = misfits.example[:MAX_QUOTED_LENGTH] + ("…" if len(misfits.example) > MAX_QUOTED_LENGTH else "")
-    example = f", such as “{short}” ({misfits.example_count:,})" if quotes_answers else ""
-    if before.kind == after.kind and before.kind in CHOICE_KINDS:
+    example = (
+        f", such as “{shorten(misfits.example, MAX_EXAMPLE_LENGTH)}” ({misfits.example_count:,})"
+        if quotes_answers
+        else ""
+    )
+    if before.kind == after.kind and before.kind in KINDS_WITH_CHOICES:
         return f"“{before.label}”: {answers} would lose a choice{example}. Retire the choice instead of removing it."
     return f"“{before.label}” cannot become “{after.kind_label}”: {answers} would not fit{example}."
 

@@ -4,7 +4,7 @@ from django.db import models
 
 from crm.records.base import json_field, json_type_check
 
-# The foreign keys to the tables whose records an import can change; a change has one of them.
+# The foreign keys to the records that an import can change; a change has one of them.
 CHANGED_RECORDS = ("lead", "client", "contact", "policy")
 
 

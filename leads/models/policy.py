@@ -60,7 +60,7 @@ FIRST_STATUSES = (PolicyStatus.QUOTED, PolicyStatus.BOUND, PolicyStatus.ACTIVE)
 # Those that expire without a renewal.
 RUNNING_STATUSES = (PolicyStatus.BOUND, PolicyStatus.ACTIVE)
 RUNNING_POLICIES = LIVE & models.Q(status__in=RUNNING_STATUSES)
-# Those whose renewal can be talked about: a quote has nothing to renew, a cancelled policy neither.
+# Those that can be renewed: a quote has nothing to renew, a cancelled policy neither.
 RENEWABLE_STATUSES = (*RUNNING_STATUSES, PolicyStatus.LAPSED)
 # Those that cover something until they expire, whatever follows.
 SOLD_STATUSES = (*RUNNING_STATUSES, PolicyStatus.LAPSED, PolicyStatus.RENEWED)

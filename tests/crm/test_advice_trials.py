@@ -5,14 +5,18 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, NotPermitted
 from crm.models import ActivityLog, FieldStatistic, FieldUsage, SchemaThresholds
 from crm.records.local_time import agency_today
+from crm.schema.advice import trials
 from crm.schema.advice.transitions import measure
+from crm.schema.promotion.indexes import PromotedKey
 from crm.schema.usage.transitions import scan_tables
 from tests.cast import make_client, make_user
+from tests.crm.schema.promotions import make_field
 
 pytestmark = pytest.mark.django_db
 ODD_KEY = 'o\'dd "key" 100% {x} \\ 🎉'
@@ -90,6 +94,37 @@ def test_trial_measures_cost_and_gain_and_leaves_nothing(filled, boss, name, dec
         assert cursor.fetchone() == (None,)
 
 
+@pytest.mark.parametrize(("name", "kind"), [("day", ""), (ODD_KEY, ""), ("day", "text")])
+def test_trial_builds_the_indexes_of_a_promotion(filled, boss, name, kind):
+    if kind:
+        make_field(key=name, kind=kind)
+    with CaptureQueriesContext(connection) as captured:
+        measure(statistic(name), by=boss)
+    tried = [one["sql"].split(" USING ")[1] for one in captured if "CREATE INDEX ON trial_sample" in one["sql"]]
+    promoted = PromotedKey("crm.client", "custom_fields", name, kind or {"day": "date"}.get(name, "number"))
+    assert tried == [
+        index.create.as_string(connection.connection).split(" USING ")[1].removesuffix(" WHERE deleted_at IS NULL")
+        for index in promoted.indexes
+    ]
+
+
+def test_key_inside_a_group_is_tried_where_it_stands(boss):
+    SchemaThresholds.objects.update(min_rows=100, index_people=1)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO clients (client_type, name, custom_fields)
+            SELECT 'Individual', 'x', jsonb_build_object('home', jsonb_build_object('size', n))
+              FROM generate_series(1, 500) AS n"""
+        )
+    for _ in scan_tables(timezone.now()):
+        pass
+    use = {"table": "crm.client", "column": "custom_fields", "key": "home.size"}
+    FieldUsage.objects.create(**use, day=agency_today(), filtered=50, people=[boss.pk])
+    row = FieldStatistic.objects.get(**use)
+    assert measure(row, by=boss) == "index"
+    assert row.trial["cost_after"] < row.trial["cost_before"] and not row.trial["reads_all_after"]
+
+
 def test_gin_index_is_tried_where_the_column_has_none(filled, boss):
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX clients_custom_fields")
@@ -107,6 +142,17 @@ def test_retiring_frees_the_room_of_the_values(filled, boss):
     row.refresh_from_db()
     assert measure(row, by=boss) == "retire"
     assert 0 < row.trial["size"] < 100
+
+
+def test_slow_trial_is_stopped_and_changes_nothing(filled, boss, monkeypatch):
+    monkeypatch.setattr(trials, "TIMEOUT_SECONDS", 0.001)
+    before = table_state()
+    with pytest.raises(IllegalTransition, match="took longer than 30 seconds, so it was stopped"):
+        measure(statistic("day"), by=boss)
+    assert (statistic("day").tried_at, table_state()) == (None, before)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
 
 
 def test_key_that_stays_and_user_without_permission_are_refused(filled, boss):

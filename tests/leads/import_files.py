@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from django.db import models
+
 from crm.models import User
 from crm.records.activity import SYSTEM_ACTOR, Actor
 from leads.importing.batches.transitions import RUN_IMPORT_TASK
@@ -36,6 +38,25 @@ def counts(outcome: ImportOutcome) -> tuple[int, int, int, int]:
     """Return rows read, imported, duplicates and refused."""
     assert outcome.rows_read == outcome.imported + outcome.duplicates + outcome.rejected
     return outcome.rows_read, outcome.imported, outcome.duplicates, outcome.rejected
+
+
+def named_counts(outcome: ImportOutcome) -> dict[str, int]:
+    """Return the rows by what became of them, without those of none."""
+    found = {
+        "new": outcome.imported,
+        "updated": outcome.updated,
+        "unchanged": outcome.unchanged,
+        "duplicates": outcome.duplicates,
+        "refused": outcome.rejected,
+    }
+    assert sum(found.values()) == outcome.rows_read
+    return {name: count for name, count in found.items() if count}
+
+
+def field_values(record: models.Model, *names: str) -> list[Any]:
+    """Return the stored values of fields of `record`."""
+    record.refresh_from_db()
+    return [getattr(record, name) for name in names]
 
 
 def undo(batch: ImportBatch, *, by: User) -> ImportBatch:

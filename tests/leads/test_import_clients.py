@@ -21,17 +21,12 @@ from tests.cast import allow_export, browser, make_client, make_policy, make_use
 from tests.leads.import_files import counts, import_text, import_with_errors, undo
 from tests.queued_jobs import run_jobs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_storage")]
 CLIENTS = (
     "Client ID,First Name,Last Name,Business Name,Email,Phone,Street,City,State,Zip,Owner,Tags,Client since,Hobby\n"
     "17,Ava,Stone,,ava@x.example,(415) 555-0101,1 Elm St,Austin,TX,01234,max,vip;fleet,25/08/2019,Chess\n"
     "18,Ben,Oak,Oak Bakery,ben@x.example,,,,,,,,,\n"
 )
-
-
-@pytest.fixture(autouse=True)
-def own_storage(settings, tmp_path) -> None:
-    settings.MEDIA_ROOT = tmp_path / "files"
 
 
 def test_rows_become_clients_with_all_their_fields(max):

@@ -68,8 +68,7 @@ def test_killed_import_leaves_nothing_and_can_be_repeated(db, tmp_path):
 
 @pytest.mark.storm
 @pytest.mark.django_db(transaction=True)
-def test_killed_job_leaves_nothing_and_the_next_one_imports(settings, tmp_path, ann):
-    settings.MEDIA_ROOT = tmp_path / "files"
+def test_killed_job_leaves_nothing_and_the_next_one_imports(own_storage, ann):
     content = "name,email\n" + "".join(f"Name {n},n{n}@x.example\n" for n in range(2000))
     batch = upload_file("people.csv", ContentFile(content.encode()), by=ann)
     queue_check(batch, by=ann)

@@ -22,6 +22,7 @@ from leads.importing.transitions import import_file
 from leads.models import ImportBatch, Lead, LeadStageHistory, LeadStatus
 from leads.tasks import score_all_leads
 from tests.cast import make_lead, make_user
+from tests.leads.import_files import counts
 
 pytestmark = pytest.mark.django_db
 BROKEN = "a control character, or bytes that are invalid in this encoding"
@@ -41,11 +42,6 @@ def write_file(tmp_path):
 
 def rows_of(path: Path) -> list[list[str]]:
     return list(csv.reader(io.StringIO(path.read_text("utf-8-sig"), newline="")))
-
-
-def counts(outcome) -> tuple[int, int, int, int]:
-    assert outcome.rows_read == outcome.imported + outcome.duplicates + outcome.rejected
-    return outcome.rows_read, outcome.imported, outcome.duplicates, outcome.rejected
 
 
 def test_row_becomes_lead_with_all_its_fields(write_file, max):

@@ -16,7 +16,7 @@ from leads.importing.values.parsers import Notation
 from leads.models import ImportBatch, ImportedTable, ImportMapping, Lead
 from tests.cast import browser, make_user, page_text
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_storage")]
 OPTIONS = ImportOptions(
     column_fields={"Info": "notes", "Pet": "custom:Animal", "Junk": "-"},
     field_templates={"tags": "2026"},
@@ -26,11 +26,6 @@ OPTIONS = ImportOptions(
     duplicates="update",
 )
 CONTENT = "Name,E-Mail,Nr,Info,Pet,Junk,Phase\nAnn,a@x.example,7,hello,cat,x,Hot\n"
-
-
-@pytest.fixture(autouse=True)
-def own_storage(settings, tmp_path) -> None:
-    settings.MEDIA_ROOT = tmp_path / "files"
 
 
 def upload(content: str, *, by) -> ImportBatch:

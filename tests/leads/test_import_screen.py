@@ -30,13 +30,8 @@ from leads.models import ImportBatch, ImportState, Lead
 from tests.cast import browser, make_lead, page_text
 from tests.queued_jobs import run_jobs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_storage")]
 PEOPLE = "Name,Email,Stage\nAnn,ann@x.example,Active\nBob,bob@x.example,Limbo\nAnn Two,ANN@x.example,Active\n\x01,,\n"
-
-
-@pytest.fixture(autouse=True)
-def own_storage(settings, tmp_path) -> None:
-    settings.MEDIA_ROOT = tmp_path / "files"
 
 
 def upload(content: str, *, by, name: str = "people.csv") -> ImportBatch:

@@ -110,8 +110,7 @@ def test_impossible_target_is_refused(run, fields, options, sentence):
     assert not Lead.objects.exists()
 
 
-def test_targets_are_chosen_on_the_page(settings, tmp_path, ann):
-    settings.MEDIA_ROOT = tmp_path / "files"
+def test_targets_are_chosen_on_the_page(own_storage, ann):
     make_lead(custom_fields={"Known pet": "cat"})
     batch = upload_file("people.csv", ContentFile(f"Name,VIN,Pet,Junk\nAnn,{VIN},cat,x\n".encode()), by=ann)
     url = reverse("admin:leads_importbatch_columns", args=[batch.pk])

@@ -19,6 +19,7 @@ from leads.importing.transitions import import_file
 from leads.importing.updates.policy import DuplicatePolicy
 from leads.models import ImportBatch, ImportChange, Lead, LeadStageHistory
 from tests.cast import browser, make_client, make_lead, make_user, page_text
+from tests.leads.import_files import field_values, named_counts
 from tests.queued_jobs import run_jobs
 
 pytestmark = pytest.mark.django_db
@@ -36,23 +37,6 @@ def run(tmp_path):
     return run_import
 
 
-def counts(outcome) -> dict[str, int]:
-    found = {
-        "new": outcome.imported,
-        "updated": outcome.updated,
-        "unchanged": outcome.unchanged,
-        "duplicates": outcome.duplicates,
-        "refused": outcome.rejected,
-    }
-    assert sum(found.values()) == outcome.rows_read
-    return {name: count for name, count in found.items() if count}
-
-
-def field_values(lead: Lead, *names: str) -> list:
-    lead.refresh_from_db()
-    return [getattr(lead, name) for name in names]
-
-
 def test_update_replaces_what_the_file_has_and_keeps_the_rest(run, max):
     lead = make_lead(
         contact_name="Ann",
@@ -65,7 +49,7 @@ def test_update_replaces_what_the_file_has_and_keeps_the_rest(run, max):
         assigned_to=max,
     )
     rows = "Name,Email,Phone,Company,Notes,Tags,Size\nAnn Lee,ANN@x.example,555-0177,New,,VIP;fleet,2\n"
-    assert counts(run(rows)) == {"updated": 1}
+    assert named_counts(run(rows)) == {"updated": 1}
     names = ("contact_name", "contact_email", "contact_phone", "company_name", "notes", "assigned_to")
     assert field_values(lead, *names) == ["Ann Lee", "ann@x.example", "555-0177", "New", "By hand", max]
     assert field_values(lead, "tags", "custom_fields") == [["vip", "fleet"], {"Size": 2, "Pet": "cat"}]
@@ -78,7 +62,7 @@ def test_fill_touches_only_empty_fields(run):
     )
     rows = "Name,Email,Phone,Company,Stage,Tags,Size,Pet\nAnn Lee,ann@x.example,555 0177,New,Active,fleet,2,cat\n"
     outcome = run(rows, "fill")
-    assert counts(outcome) == {"updated": 1}
+    assert named_counts(outcome) == {"updated": 1}
     assert field_values(lead, "contact_name", "company_name", "contact_phone") == ["Ann", "Old", "555 0177"]
     assert field_values(lead, "tags", "custom_fields") == [["vip", "fleet"], {"Size": 1, "Pet": "cat"}]
     assert lead.status_id == "NEW_OPPORTUNITIES"
@@ -87,7 +71,7 @@ def test_fill_touches_only_empty_fields(run):
 
 def test_skip_changes_nothing(run):
     lead = make_lead(contact_name="Ann", contact_email="ann@x.example")
-    assert counts(run("Name,Email,Company\nAnn,ann@x.example,New\n", "skip")) == {"duplicates": 1}
+    assert named_counts(run("Name,Email,Company\nAnn,ann@x.example,New\n", "skip")) == {"duplicates": 1}
     assert field_values(lead, "company_name") == [""]
     assert not ImportChange.objects.exists()
 
@@ -101,10 +85,10 @@ def test_same_file_again_changes_nothing(run, policy):
         "Bob,bob@x.example,,Won,5,2026-03-01,2026-01-02 10:30,,no,,\n"
         "Ann,ANN@x.example,,,,,,,,,\n"
     )
-    assert counts(run(rows, policy)) == {"new": 3, "duplicates": 1}
+    assert named_counts(run(rows, policy)) == {"new": 3, "duplicates": 1}
     before = list(Lead.objects.order_by("id").values())
     lines = ActivityLog.objects.count()
-    assert counts(run(rows, policy)) == {"unchanged": 3, "duplicates": 1}
+    assert named_counts(run(rows, policy)) == {"unchanged": 3, "duplicates": 1}
     assert list(Lead.objects.order_by("id").values()) == before
     assert ActivityLog.objects.count() == lines
 
@@ -115,7 +99,7 @@ def test_row_that_fits_two_leads_is_refused_and_names_both(run, ann, bob, max):
     rows = "Name,Email,Phone\nSam,ann@x.example,(555) 010-7777\n"
     before = list(Lead.objects.order_by("id").values())
     outcome = run(rows, by=max)
-    assert counts(outcome) == {"refused": 1}
+    assert named_counts(outcome) == {"refused": 1}
     (line, reason), *_ = outcome.rejected_examples
     assert line == 2
     assert f"the lead {mine.pk} already has the address ann@x.example" in reason
@@ -130,7 +114,7 @@ def test_lead_of_another_owner_is_not_changed(run, ann, bob):
     lead = make_lead(contact_email="ann@x.example", assigned_to=bob)
     free = make_lead(contact_email="free@x.example", assigned_to=None)
     outcome = run("Name,Email,Company\nAnn,ann@x.example,New\nFree,free@x.example,New\n", by=ann)
-    assert counts(outcome) == {"updated": 1, "duplicates": 1}
+    assert named_counts(outcome) == {"updated": 1, "duplicates": 1}
     assert field_values(lead, "company_name") == [""]
     assert field_values(free, "company_name") == ["New"]
     assert "It belongs to another owner and is not changed" in outcome.duplicate_examples[0][1]
@@ -184,7 +168,7 @@ def test_closed_and_converted_leads_are_not_opened_by_a_file(run):
     Lead.objects.filter(pk=client.pk).update(status_id="CLOSED_WON", **converted)
     rows = "Lead ID,Name,Email,Stage,Company\n7,Lost,l@x.example,Active,New\n8,Won,w@x.example,Lost,New\n"
     outcome = run(rows, key="Lead ID")
-    assert counts(outcome) == {"updated": 2}
+    assert named_counts(outcome) == {"updated": 2}
     assert field_values(lost, "status_id", "loss_reason", "company_name") == ["CLOSED_LOST", "BUDGET", "New"]
     assert field_values(client, "status_id", "company_name") == ["CLOSED_WON", "New"]
     assert outcome.notices[-1].startswith("2 leads keep their stage, which differs from the file")
@@ -195,11 +179,11 @@ def test_closed_row_ends_the_open_lead_that_existed_on_that_day(run):
     Lead.objects.filter(pk=old.pk).update(created_at=datetime(2026, 1, 1, tzinfo=UTC))
     young = make_lead(contact_name="Young", contact_email="y@x.example")
     rows = "Name,Email,Stage,Close Date\nOld,o@x.example,Lost,2026-03-01\nYoung,y@x.example,Won,2023-03-01\n"
-    assert counts(run(rows)) == {"new": 1, "updated": 1}
+    assert named_counts(run(rows)) == {"new": 1, "updated": 1}
     assert field_values(old, "status_id") == ["CLOSED_LOST"]
     assert old.closed_at.date().isoformat() == "2026-03-01"
     assert field_values(young, "status_id") == ["NEW_OPPORTUNITIES"]
-    assert counts(run(rows, name="again.csv")) == {"unchanged": 2}
+    assert named_counts(run(rows, name="again.csv")) == {"unchanged": 2}
 
 
 def test_step_back_by_a_file_warns_as_one_by_hand(run):
@@ -215,7 +199,7 @@ def test_address_of_another_open_lead_is_not_taken(run):
     bob = make_lead(contact_name="Bob", contact_email="", custom_fields={"Lead ID": "8"})
     rows = "Lead ID,Name,Email\n7,Ann,same@x.example\n8,Bob,SAME@x.example\n"
     outcome = run(rows, "fill", key="Lead ID")
-    assert counts(outcome) == {"updated": 1, "unchanged": 1}
+    assert named_counts(outcome) == {"updated": 1, "unchanged": 1}
     assert outcome.notices == ("1 lead keeps its address: another open lead has that of the file.",)
     assert field_values(ann, "contact_email") == ["same@x.example"]
     assert field_values(bob, "contact_email") == [""]
@@ -224,7 +208,7 @@ def test_address_of_another_open_lead_is_not_taken(run):
 def test_only_the_first_row_of_a_lead_changes_it(run):
     lead = make_lead(contact_name="Ann", contact_email="", custom_fields={"Lead ID": "7"})
     outcome = run("Lead ID,Name,Company\n7,Ann,First\n7,Ann,Second\n", key="Lead ID")
-    assert counts(outcome) == {"updated": 1, "duplicates": 1}
+    assert named_counts(outcome) == {"updated": 1, "duplicates": 1}
     assert field_values(lead, "company_name") == ["First"]
     assert outcome.duplicate_examples == [(3, "Duplicate: line 2 is the same lead and changes it already.")]
 
@@ -239,7 +223,7 @@ def test_dry_run_counts_and_shows_changes_without_writing(run):
     lead = make_lead(contact_name="Ann", contact_email="ann@x.example")
     rows = "Name,Email,Company\nAnn,ann@x.example,New\nBob,bob@x.example,\n"
     outcome = run(rows, dry_run=True)
-    assert counts(outcome) == {"new": 1, "updated": 1}
+    assert named_counts(outcome) == {"new": 1, "updated": 1}
     assert outcome.updated_examples == [(2, str(lead.pk), {"company_name": ["", "New"]})]
     assert field_values(lead, "company_name") == [""]
     assert not ImportBatch.objects.exists()
@@ -254,7 +238,7 @@ def test_update_takes_the_same_statements_for_one_row_and_fifty(run, django_asse
     with django_assert_max_num_queries(200) as first:
         run(one, name="one.csv")
     with django_assert_max_num_queries(200) as second:
-        assert counts(run(many, name="many.csv")) == {"updated": 50}
+        assert named_counts(run(many, name="many.csv")) == {"updated": 50}
     assert len(second) == len(first)
 
 
@@ -268,8 +252,7 @@ def test_command_updates_and_counts(tmp_path):
     assert field_values(lead, "company_name") == ["Acme"]
 
 
-def test_policy_is_chosen_on_the_page_and_its_preview_shows_before_and_after(settings, tmp_path, max, bob):
-    settings.MEDIA_ROOT = tmp_path / "files"
+def test_policy_is_chosen_on_the_page_and_its_preview_shows_before_and_after(own_storage, max, bob):
     lead = make_lead(contact_name="Ann", contact_email="ann@x.example", company_name="Old", assigned_to=bob)
     content = "Name,Email,Company,Stage,Pet\nAnn,ann@x.example,New,Active,cat\n"
     batch = upload_file("people.csv", ContentFile(content.encode()), by=max)

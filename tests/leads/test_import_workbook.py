@@ -30,13 +30,8 @@ from tests.cast import browser, page_text
 from tests.leads.workbook_files import sheet_xml, text_cells, write_parts, write_rows
 from tests.queued_jobs import run_jobs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_storage")]
 LIST = "admin:leads_importbatch_changelist"
-
-
-@pytest.fixture(autouse=True)
-def own_storage(settings, tmp_path) -> None:
-    settings.MEDIA_ROOT = tmp_path / "files"
 
 
 def page(name: str, batch: ImportBatch) -> str:

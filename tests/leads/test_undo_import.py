@@ -16,13 +16,8 @@ from leads.transitions import add_task
 from tests.cast import browser, make_lead, make_suggestion, make_thread, page_text
 from tests.queued_jobs import run_jobs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_storage")]
 NAMES = ("Ann", "Bob", "Cid", "Dora", "Eve")
-
-
-@pytest.fixture(autouse=True)
-def own_storage(settings, tmp_path) -> None:
-    settings.MEDIA_ROOT = tmp_path / "files"
 
 
 def run(batch: ImportBatch) -> ImportBatch:

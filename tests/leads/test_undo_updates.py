@@ -19,7 +19,7 @@ from leads.models import ImportBatch, ImportChange, ImportState, Lead, LeadStage
 from tests.cast import browser, make_lead, page_text
 from tests.queued_jobs import run_jobs
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_storage")]
 COLUMNS = (
     *("contact_name", "contact_phone", "company_name", "status_id", "closed_at", "loss_reason", "estimated_value"),
     *("tags", "custom_fields", "communications", "notes", "created_at", "expected_close_date", "tier_override"),
@@ -30,11 +30,6 @@ ROWS = (
     "Bob,bob@x.example,555 0111,Acme,Active,,,,cat,,,,\n"
     "Eve,eve@x.example,,,,,,,,,,,\n"
 )
-
-
-@pytest.fixture(autouse=True)
-def own_storage(settings, tmp_path) -> None:
-    settings.MEDIA_ROOT = tmp_path / "files"
 
 
 def run(batch: ImportBatch) -> ImportBatch:

@@ -13,7 +13,7 @@ from crm.schema.promotion.drift import find_drift
 from crm.schema.promotion.exceptions import ChangeLocked
 from crm.schema.promotion.running import run_change
 from crm.schema.schema_file.contents import Contents, read_database, read_text, write_text
-from crm.schema.schema_file.replay import compare, replay
+from crm.schema.schema_file.replay import find_differences, replay
 
 
 class Command(BaseCommand):
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         """Say what jobs work on and what drifted; with a file, also what differs from it. Drift is an error."""
         for change in SchemaChange.objects.filter(state__in=BUSY_STATES).order_by("pk"):
             self.stdout.write(f"{change}: {change.get_state_display().lower()}. {change.step}".strip())
-        lines = find_drift() + (compare(self.read_file(options["file"])) if options["file"] else [])
+        lines = find_drift() + (find_differences(self.read_file(options["file"])) if options["file"] else [])
         for line in lines:
             self.stdout.write(line)
         if lines:
@@ -55,7 +55,7 @@ class Command(BaseCommand):
         """Replay the file, then carry out what it decides, here and now."""
         contents = self.read_file(options["file"])
         if options["dry_run"]:
-            for line in compare(contents):
+            for line in find_differences(contents):
                 self.stdout.write(line)
             return
         lines = replay(contents)

@@ -37,13 +37,12 @@ class TableIndexes:
     def name_for(self, column: str, key: str) -> str:
         """Return the index on an expression of the key; empty if there is none."""
         steps = path_steps(key)
-        quoted = steps[0].replace("'", "''") if len(steps) == 1 else None
-        found = (
-            name
-            for name, text in self.definitions.items()
-            if quoted is not None and (f"{column} ->> '{quoted}'::" in text or f"{column} -> '{quoted}'::" in text)
-        )
-        return next(found, "")
+        if len(steps) != 1:
+            return ""
+        quoted = steps[0].replace("'", "''")
+        # The last one is the argument of a function, as in the index of a promoted key.
+        parts = [f"{column}{joined}'{quoted}'::" for joined in (" ->> ", " -> ", ", ")]
+        return next((name for name, text in self.definitions.items() if any(part in text for part in parts)), "")
 
 
 class AdvisedKey(NamedTuple):

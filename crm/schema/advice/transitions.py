@@ -1,6 +1,6 @@
 """State changes of the advice: what a trial measured."""
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from crm.exceptions import IllegalTransition
@@ -8,8 +8,9 @@ from crm.models import FieldStatistic, User
 from crm.records.activity import Actor, record
 from crm.schema.advice.figures import load_advice
 from crm.schema.advice.rules import Decision
-from crm.schema.advice.trials import run_trial
+from crm.schema.advice.trials import TIMEOUT_SECONDS, run_trial
 from crm.schema.usage.transitions import MEASURE_PERMISSION
+from crm.screens.paging import QueryTooSlow
 
 
 @transaction.atomic
@@ -27,9 +28,9 @@ def measure(row: FieldStatistic, *, by: Actor | User) -> Decision:
         raise IllegalTransition(f"“{row}” should stay as it is, so there is nothing to try.")
     try:
         row.trial = run_trial(row, advised.figures, decision)
-    except OperationalError as error:
+    except QueryTooSlow as error:
         raise IllegalTransition(
-            "The trial took longer than 30 seconds, so it was stopped. Nothing has changed."
+            f"A step of the trial took longer than {TIMEOUT_SECONDS} seconds, so it was stopped. Nothing has changed."
         ) from error
     row.tried_at = timezone.now()
     row.save(update_fields=["trial", "tried_at", "updated_at"])

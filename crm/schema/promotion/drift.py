@@ -3,7 +3,7 @@
 from django.apps import apps
 from django.db import connection
 
-from crm.models import SchemaChange
+from crm.models import SchemaChange, SchemaChangeState
 from crm.schema.promotion.indexes import NAME_PREFIX, PromotedKey
 
 OUR_INDEXES_SQL = """
@@ -21,7 +21,7 @@ def find_drift() -> list[str]:
     """Return a sentence for each index or trigger that is not as it should be."""
     changes = list(SchemaChange.objects.exclude(kind=""))
     return [
-        *missing_parts([change for change in changes if change.state == "APPLIED"]),
+        *missing_parts([change for change in changes if change.state == SchemaChangeState.APPLIED]),
         *left_over_indexes(changes),
     ] + [f"Trigger {name} of {table} is disabled." for table, name in disabled_triggers()]
 
@@ -45,7 +45,12 @@ def missing_parts(applied: list[SchemaChange]) -> list[str]:
 
 def left_over_indexes(changes: list[SchemaChange]) -> list[str]:
     """Return the indexes of promoted keys that no change in this database explains."""
-    known = {index.name for change in changes if change.state != "UNDONE" for index in PromotedKey.of(change).indexes}
+    known = {
+        index.name
+        for change in changes
+        if change.state != SchemaChangeState.UNDONE
+        for index in PromotedKey.of(change).indexes
+    }
     with connection.cursor() as cursor:
         cursor.execute(OUR_INDEXES_SQL, [NAME_PREFIX])
         names = [name for (name,) in cursor.fetchall()]

@@ -5,7 +5,7 @@ hold any character.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -67,7 +67,7 @@ class KeyIndex:
 
 @dataclass(frozen=True)
 class PromotedKey:
-    """A key of a JSON column whose values are compared by `kind`."""
+    """A key of a JSON column; `kind` says how its values compare."""
 
     table: str
     column: str
@@ -90,23 +90,13 @@ class PromotedKey:
     @property
     def sort_expression(self) -> sql.Composed:
         """The expression by which filters and orders compare the key."""
-        sort_key = SORT_KEYS[self.kind]
-        value = sql.SQL("{}({}, {})").format(
-            sql.Identifier(sort_key.function), sql.Identifier(self.column), sql.Literal(self.key)
-        )
-        return sql.SQL("({} COLLATE {})").format(value, sql.Identifier("C")) if sort_key.collation else value
+        return SORT_KEYS[self.kind].compose(sql.Identifier(self.column), self.key)
 
     @property
     def indexes(self) -> tuple[KeyIndex, ...]:
         """The indexes of the key. They are partial on live rows, as the lists are."""
-        sort = sql.SQL("USING btree (({}), id)").format(self.sort_expression)
-        parts = [("sort", "values", sort)]
-        if self.kind in WORD_KINDS:
-            words = sql.SQL("USING gin (upper({} ->> {}) gin_trgm_ops)").format(
-                sql.Identifier(self.column), sql.Literal(self.key)
-            )
-            parts.append(("words", "words", words))
-        return tuple(self.make_index(suffix, label, definition) for suffix, label, definition in parts)
+        definitions = index_definitions(sql.Identifier(self.column), self.key, self.kind)
+        return tuple(self.make_index(*parts) for parts in definitions)
 
     def make_index(self, suffix: str, label: str, definition: sql.Composed) -> KeyIndex:
         name = f"{self.base_name}_{suffix}"
@@ -133,6 +123,15 @@ class PromotedKey:
     @property
     def analyze(self) -> sql.Composed:
         return sql.SQL("ANALYZE {}").format(sql.Identifier(self.db_table))
+
+
+def index_definitions(data: sql.Composable, key: str, kind: str) -> Iterator[tuple[str, str, sql.Composed]]:
+    """Yield the end of the name, the label and the definition of each index of a key; `data` is what holds the key."""
+    values = SORT_KEYS[kind].compose(data, key)
+    yield "sort", "values", sql.SQL("USING btree (({}), id)").format(values)
+    if kind in WORD_KINDS:
+        words = sql.SQL("USING gin (upper({} ->> {}) gin_trgm_ops)").format(data, sql.Literal(key))
+        yield "words", "words", words
 
 
 def total_size(indexes: Iterable[KeyIndex]) -> int:

@@ -94,7 +94,7 @@ class ChangeMonitor:
 
 @contextmanager
 def watched(key: UUID, state: str) -> Iterator[ChangeMonitor]:
-    """Watch the job of a change in `state`, whose statements run on Django's connection."""
+    """Watch the job of a change in `state`; its statements run on Django's connection."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         monitor = ChangeMonitor(key, state, cursor.fetchone()[0])

@@ -1,5 +1,6 @@
-"""Carry out a promotion, or take it back, in a job. Every step looks at what the database has, so a job that follows a
-crash at any line goes on where the former one was.
+"""Carry out a promotion, or take it back, in a job.
+
+Every step looks at what the database has, so a job after a crash goes on where the last one was.
 """
 
 import logging

@@ -8,7 +8,7 @@ from django.db import connection
 from crm.models import CustomField, SchemaChange, User
 from crm.schema.undefined_keys import SAMPLED_ROW_COUNT
 
-COUNT_SQL = "SELECT count(*), count(*) FILTER (WHERE {column} ? %s) FROM ({newest}) AS newest"
+COUNT_FILLED_SQL = "SELECT count(*), count(*) FILTER (WHERE {column} ? %s) FROM ({newest}) AS newest"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def load_facts(change: SchemaChange, user: User) -> KeyFacts:
     """Return the facts about the key of `change`, from a bounded number of rows that `user` may see."""
     rows = apps.get_model(change.table).objects.visible_to(user).order_by("-id")
     newest, params = rows.values(change.column)[:SAMPLED_ROW_COUNT].query.sql_with_params()
-    sql = COUNT_SQL.format(column=connection.ops.quote_name(change.column), newest=newest)
+    sql = COUNT_FILLED_SQL.format(column=connection.ops.quote_name(change.column), newest=newest)
     with connection.cursor() as cursor:
         cursor.execute(sql, [change.key, *params])
         return KeyFacts(find_field(change), *cursor.fetchone())

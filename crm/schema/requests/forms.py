@@ -8,8 +8,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from crm.models import SchemaChange, SchemaChangeState, SchemaDecision, User
 from crm.models.schema_change import MAX_REASON_LENGTH, TRANSITIONS
 from crm.schema.promotion.transitions import DECIDE_PERMISSION, pause_change, resume_change, undo_change
-from crm.schema.requests.transitions import REQUEST_PERMISSION, decide_request, withdraw_request
+from crm.schema.requests.transitions import decide_request, withdraw_request
 from crm.screens.action_forms import ActionForm
+from crm.screens.custom_fields.schema_requests import REQUEST_PERMISSION
 from crm.screens.record_forms import RecordForm
 
 

@@ -1,7 +1,6 @@
 """Schema requests on other pages: of a custom field, and on the dashboard."""
 
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
 
 from django.db.models import Q
 from django.http import HttpRequest
@@ -9,7 +8,7 @@ from django.urls import reverse
 
 from crm.models import CustomField, SchemaChange, SchemaChangeState, User
 from crm.schema.promotion.transitions import DECIDE_PERMISSION
-from crm.schema.requests.transitions import REQUEST_PERMISSION
+from crm.screens.custom_fields.schema_requests import request_address
 from crm.screens.panels import Panel
 
 VIEW_PERMISSION = "crm.view_schemachange"
@@ -24,14 +23,12 @@ def field_requests_panel(request: HttpRequest, field: CustomField) -> Panel | No
     rows = SchemaChange.objects.visible_to(request.user).filter(
         table=field.table, column="custom_fields", key=field.key
     )
-    query = urlencode({"table": field.table, "key": field.key})
-    url = f"{reverse('admin:crm_schemachange_request')}?{query}" if request.user.has_perm(REQUEST_PERMISSION) else ""
     return Panel(
         "Schema requests",
         "crm/schema_change_panel.html",
         list(rows.select_related("requested_by").order_by("-id")[:MAX_PANEL_ROWS]),
         in_side_column=True,
-        url=url,
+        url=request_address(request.user, table=field.table, key=field.key),
         link_label="Request a change",
     )
 

@@ -11,10 +11,9 @@ from crm.models.schema_change import APPLIED_BY_JOB, MAX_REASON_LENGTH, JsonColu
 from crm.records.activity import Actor, record
 from crm.schema.promotion.transitions import DECIDE_PERMISSION, queue_run
 from crm.schema.requests.facts import find_field
+from crm.screens.custom_fields.schema_requests import REQUEST_PERMISSION
 from crm.screens.custom_fields.sort_keys import SORT_KEYS
 from crm.text.cleaning import strip_nul
-
-REQUEST_PERMISSION = "crm.add_schemachange"
 
 
 @transaction.atomic

@@ -29,7 +29,7 @@ from crm.schema.schema_file.contents import (
 FIXED_COLUMNS = frozenset({"table", "key", "kind"})
 
 
-def compare(contents: Contents) -> list[str]:
+def find_differences(contents: Contents) -> list[str]:
     """Return a sentence for each difference between a file and this database."""
     here, lines = read_database(), []
     for part, names, noun in (("fields", ("table", "key"), "Field"), ("changes", ("id",), "Change")):

@@ -117,12 +117,14 @@ def take_sample(cursor: CursorWrapper, model: type[models.Model], columns: list[
     is_whole = estimate <= SAMPLE_ROWS
     clause = "" if is_whole else f"TABLESAMPLE SYSTEM ({min(100.0, 100 * SAMPLE_ROWS / estimate):.6f})"
     copied = ", ".join(f"t.{connection.ops.quote_name(column)}" for column in columns)
-    # No row is left out of a sample but the deleted ones, or blocks could not be compared.
     cursor.execute(
         f"""CREATE TEMPORARY TABLE scan_sample ON COMMIT DROP AS
-        SELECT (t.ctid::text::point)[0]::bigint AS block, t.created_at, {copied}
-          FROM {name} AS t {clause} WHERE t.deleted_at IS NULL"""
+        SELECT (t.ctid::text::point)[0]::bigint AS block, t.created_at, t.deleted_at, {copied}
+          FROM {name} AS t {clause}"""
     )
+    read = cursor.rowcount
+    # No row is left out of a sample but the deleted ones, or blocks could not be compared.
+    cursor.execute("DELETE FROM scan_sample WHERE deleted_at IS NOT NULL")
     cursor.execute(
         """SELECT coalesce(sum(n), 0), count(*), coalesce(sum(n::numeric ^ 2), 0)
              FROM (SELECT count(*) AS n FROM scan_sample GROUP BY block) AS by_block"""
@@ -130,8 +132,8 @@ def take_sample(cursor: CursorWrapper, model: type[models.Model], columns: list[
     rows, blocks, squares = cursor.fetchone()
     if is_whole:
         return Sample(int(rows), int(rows), is_whole=True)
-    # The share of live rows is that of the sampled blocks.
-    live = round(int(rows) / blocks * pages) if blocks else 0
+    # The share of live rows is that of the sample. Blocks cannot be counted instead: some hold no row at all.
+    live = round(estimate * int(rows) / read) if read else 0
     return Sample(int(rows), max(live, int(rows)), False, blocks, pages, float(squares))
 
 

@@ -21,7 +21,6 @@ from crm.records.json_keys import path_steps
 from crm.schema.advice.figures import AdvisedKey, load_advice, load_thresholds, unused_indexes
 from crm.schema.advice.rules import Decision
 from crm.schema.advice.transitions import measure
-from crm.schema.requests.transitions import REQUEST_PERMISSION
 from crm.schema.usage.findings import unfitting_kinds
 from crm.schema.usage.report import REPORTED_DAYS, last_written_on
 from crm.schema.usage.scan import describe_kinds
@@ -29,6 +28,7 @@ from crm.schema.usage.sparkline import draw
 from crm.schema.usage.statements import load_statements
 from crm.schema.usage.transitions import MEASURE_PERMISSION, queue_scan
 from crm.screens.action_forms import ActionForm
+from crm.screens.custom_fields.schema_requests import request_address
 from crm.screens.filters import LiveRowsFilter
 from crm.screens.lists import Column, KeysetChangeList, Tab
 from crm.screens.paging import Order
@@ -203,7 +203,7 @@ class FieldStatisticAdmin(ReadOnlyMixin, RecordAdmin):
         context = super().page_context(request, row)
         if one.advice.decision == Decision.STAY:
             context["page_actions"] = [form for form in context["page_actions"] if not isinstance(form, Measure)]
-        defined = defined_field(row)
+        defined = row.defined_field()
         return {
             **context,
             "defined": defined,
@@ -220,14 +220,6 @@ class FieldStatisticAdmin(ReadOnlyMixin, RecordAdmin):
 
 def use_days(one: AdvisedKey, use: FieldUse) -> list[int]:
     return one.usage.by_use.get(use, [0] * one.usage.days)
-
-
-def defined_field(row: FieldStatistic) -> CustomField | None:
-    """Return the custom field that the key is defined as, if it is."""
-    steps = path_steps(row.key)
-    if row.column != "custom_fields" or len(steps) != 1:
-        return None
-    return CustomField.objects.filter(table=row.table, key=steps[0]).first()
 
 
 def definition_url(request: HttpRequest, row: FieldStatistic) -> str:
@@ -250,10 +242,8 @@ def kind_bars(row: FieldStatistic, defined: CustomField | None) -> list[tuple[st
 
 def request_url(request: HttpRequest, row: FieldStatistic, decision: Decision) -> str:
     """Return the address of the form that requests what is advised; empty if it cannot be, or not by this user."""
-    is_requestable = row.column in COLUMNS_BY_TABLE.get(row.table, ()) and decision in REQUESTED_DECISIONS
-    if not is_requestable or not request.user.has_perm(REQUEST_PERMISSION):
+    if row.column not in COLUMNS_BY_TABLE.get(row.table, ()) or decision not in REQUESTED_DECISIONS:
         return ""
     steps = path_steps(row.key)
     key = steps[0] if len(steps) == 1 else row.key
-    query = {"table": row.table, "column": row.column, "key": key, "decision": decision.value}
-    return f"{reverse('admin:crm_schemachange_request')}?{urlencode(query)}"
+    return request_address(request.user, table=row.table, column=row.column, key=key, decision=decision.value)

@@ -154,7 +154,7 @@ def date_time_condition(condition: FieldCondition) -> Q:
 
 
 def range_condition(condition: FieldCondition, values: list[Any]) -> Q:
-    """Return the rows whose value is within the range of the condition, by the sort key of the field."""
+    """Return the rows with a value within the range of the condition, by the sort key of the field."""
     field, operator = condition.field, condition.operator
     stored, output_field = sort_key(field), SORT_KEYS[field.kind].output_field
     bounds = [Value(value, output_field=output_field) for value in values]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.db import models
 from django.db.models import F, Func, Value
 from django.db.models.functions import Collate, Lower
+from psycopg import sql
 
 from crm.models import CustomField, CustomFieldKind
 
@@ -44,6 +45,13 @@ class SortKey(NamedTuple):
     def expression(self, key: str, column: str = COLUMN) -> models.expressions.Combinable:
         value = Func(F(column), Value(key), function=self.function, output_field=self.output_field)
         return Collate(value, self.collation) if self.collation else value
+
+    def compose(self, data: sql.Composable, key: str) -> sql.Composed:
+        """Return the same expression as SQL; `data` is the column, or the group in it that holds `key`."""
+        value = sql.SQL("{}({}, {})").format(sql.Identifier(self.function), data, sql.Literal(key))
+        if not self.collation:
+            return value
+        return sql.SQL("({} COLLATE {})").format(value, sql.Identifier(self.collation))
 
 
 NUMBER_KEY = SortKey("json_number_key", NumericField(), Decimal("-Infinity"))

@@ -59,7 +59,7 @@ def queue_undo(batch: ImportBatch, *, by: User) -> None:
 
 @transaction.atomic
 def undo_import(batch: ImportBatch) -> int:
-    """Delete the records of `batch` that nobody has worked on, and restore what it changed. All of it, or nothing.
+    """Delete the records of `batch` without later work on them, and restore what it changed. All of it, or nothing.
 
     Return the number of deleted records.
 

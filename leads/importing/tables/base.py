@@ -89,7 +89,7 @@ class ImportTable(ABC):
     signs: frozenset[str] = frozenset()
     # The texts that a person can give to every record: field and label.
     templates: Mapping[str, str] = {}
-    # The fields whose texts a person can replace by values of ours.
+    # The fields with values of ours, by which a person can replace the texts of a file.
     choice_fields: tuple[str, ...] = ()
     # Whether a client that a row names can be made with it.
     can_create_clients = False
@@ -189,7 +189,7 @@ class ImportTable(ABC):
         return {}
 
     def undo(self, cursor: CursorWrapper, batch: ImportBatch) -> int:
-        """Delete the records that `batch` made and nobody has worked on. Return their number."""
+        """Delete the records that `batch` made and that have no later work on them. Return their number."""
         return sum(delete_unused(cursor, rule, batch) for rule in self.undo_rules)
 
 

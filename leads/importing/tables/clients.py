@@ -14,7 +14,7 @@ from leads.importing.lead_rules import name_the_nameless, refuse_total, split_na
 from leads.importing.tables.base import ImportTable, RowRules
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.headers import CLIENT_AMBIGUOUS, CLIENT_KEYS, CLIENT_SIGNS, CLIENT_SYNONYMS
-from leads.importing.tables.matching import OTHER_KEY_SQL, DuplicateRules, FileRule, RecordRule
+from leads.importing.tables.matching import OTHER_KEY_SQL, DuplicateRules, FileRule, RecordRule, other_address
 from leads.importing.tables.parsers import column_parser
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
@@ -47,9 +47,7 @@ CLIENT_COLUMNS = (
 STAGED_TEXTS = ("company_name", *ADDRESS_LENGTHS)
 # What tells the values of a row from those that it has for want of its own.
 STAGED_MARKS = ("is_named", "has_type")
-OTHER_ADDRESS_SQL = """
-    (imported.email <> '' AND existing.email <> '' AND lower(imported.email) <> lower(existing.email))
-"""
+OTHER_ADDRESS_SQL = other_address("imported.email", "existing.email")
 # Two people can have one name; a business has one, and so have two people in one street.
 SAME_PLACE_SQL = """
     (imported.client_type = 'Business' AND existing.client_type = 'Business'
@@ -83,17 +81,9 @@ CLIENT_DUPLICATES = DuplicateRules(
         FileRule("key", 1, "record_key", "record_key", "record_key <> ''"),
         FileRule("email", 2, "lower(email)", "email", "email <> ''"),
         FileRule("phone", 3, "phone_key, lower(name)", "phone", "phone_key <> ''"),
-        FileRule(
-            "name",
-            4,
-            "lower(name), lower(email)",
-            "name",
-            "client_type = 'Business'",
-        ),
+        FileRule("name", 4, "lower(name), lower(email)", "name", "client_type = 'Business'"),
     ),
 )
-
-
 CLIENT_UPDATES = UpdateRules(
     Client,
     update={

@@ -13,7 +13,7 @@ from leads.importing.tables.base import ImportTable, RowRules, SkippedRow
 from leads.importing.tables.clients import date_the_creation
 from leads.importing.tables.fields import TableFields
 from leads.importing.tables.headers import CONTACT_AMBIGUOUS, CONTACT_KEYS, CONTACT_SIGNS, CONTACT_SYNONYMS
-from leads.importing.tables.matching import OTHER_KEY_SQL, DuplicateRules, FileRule, RecordRule
+from leads.importing.tables.matching import OTHER_KEY_SQL, DuplicateRules, FileRule, RecordRule, other_address
 from leads.importing.tables.parsers import column_parser
 from leads.importing.tables.references import (
     CLIENT,
@@ -54,7 +54,7 @@ STAGED_COLUMNS = {
     "communications": "jsonb",
 }
 ROLE_PARSER = choice_parser(
-    Role,
+    Role.choices,
     main=Role.PRIMARY,
     owner=Role.DECISION_MAKER,
     decider=Role.DECISION_MAKER,
@@ -71,7 +71,7 @@ SAME_CLIENT_SQL = """
     EXISTS (SELECT FROM contact_clients AS link WHERE link.contact_id = existing.id AND link.deleted_at IS NULL
                AND link.client_id = imported.client_id)
 """
-OTHER_EMAIL_SQL = "(imported.email <> '' AND existing.email <> '' AND lower(imported.email) <> lower(existing.email))"
+OTHER_ADDRESS_SQL = other_address("imported.email", "existing.email")
 CONTACT_DUPLICATES = DuplicateRules(
     ImportedTable.CONTACTS,
     Contact,
@@ -84,11 +84,11 @@ CONTACT_DUPLICATES = DuplicateRules(
             "name",
             4,
             f"lower(existing.name) = lower(imported.name) AND {SAME_CLIENT_SQL} AND NOT {OTHER_KEY_SQL} "
-            f"AND NOT {OTHER_EMAIL_SQL}",
+            f"AND NOT {OTHER_ADDRESS_SQL}",
             "imported.name",
         ),
     ),
-    phone=f"lower(existing.name) = lower(imported.name) AND NOT {OTHER_KEY_SQL} AND NOT {OTHER_EMAIL_SQL}",
+    phone=f"lower(existing.name) = lower(imported.name) AND NOT {OTHER_KEY_SQL} AND NOT {OTHER_ADDRESS_SQL}",
     file=(
         FileRule("key", 1, "record_key", "record_key", "record_key <> ''"),
         FileRule("email", 2, "lower(email)", "email", "email <> ''", "true"),
@@ -110,13 +110,9 @@ INSERT_LINKS_SQL = """
     INSERT INTO contact_{name}s (id, contact_id, {name}_id, role, is_primary, created_at, updated_at)
     SELECT id, id, {name}_id, role, is_primary, %(at)s, %(at)s {rows}
 """
-
-
 LINKED_ROWS_SQL = {
     name: NEW_ROWS_SQL.replace("WHERE", f"WHERE {name}_id IS NOT NULL AND", 1) for name in ("client", "lead")
 }
-
-
 OTHER_CONTACT_SQL = """
     EXISTS (SELECT FROM contacts AS other WHERE lower(other.email) = lower(changes -> 'email' ->> 0)
                AND other.email <> '' AND other.id <> existing.id AND other.deleted_at IS NULL)

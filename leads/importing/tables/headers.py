@@ -1,6 +1,6 @@
 """How other systems name the columns of clients, contacts, policies and notes.
 
-The languages and programs are those of `synonyms`, whose names of people, addresses, phones and owners are used again.
+The languages and programs are those of `synonyms`; its names of people, addresses, phones and owners serve here too.
 """
 
 from leads.importing.columns import CONSENT_FIELDS

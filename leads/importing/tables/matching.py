@@ -43,6 +43,13 @@ OTHER_KEY_SQL = """
     (imported.record_key <> ''
      AND coalesce(existing.custom_fields ->> %(key)s, imported.record_key) <> imported.record_key)
 """
+
+
+def other_address(imported: str, existing: str) -> str:
+    """Return the condition that row and record have addresses that differ."""
+    return f"({imported} <> '' AND {existing} <> '' AND lower({imported}) <> lower({existing}))"
+
+
 SELECT_PHONE_CANDIDATES_SQL = f"""
     SELECT number, phone_key, existing.id, existing.{{column}}, imported.{{column}}
       FROM imported_rows AS imported JOIN {{table}} AS existing

@@ -12,6 +12,7 @@ from django.db import connection, models
 
 from crm.models import Client, Contact, User
 from leads.importing.staging import NO_DUPLICATE_SQL
+from leads.importing.tables.matching import other_address
 from leads.importing.tables.staged import StagedImport
 from leads.models import ImportBatch, ImportedTable, Lead
 
@@ -31,10 +32,7 @@ KEY_VALUE_SQL = r"""
          THEN to_jsonb({key}::numeric) ELSE to_jsonb({key}) END
 """
 # A record with another identifier is another record, whatever else agrees.
-HAS_OTHER_KEY_SQL = "(imported.{name}_key <> '' AND existing.custom_fields ?| %(keys)s::text[])"
-HAS_OTHER_EMAIL_SQL = """
-    (imported.{name}_email <> '' AND existing.{email} <> '' AND lower(imported.{name}_email) <> lower(existing.{email}))
-"""
+HAS_OTHER_KEY_SQL = "(imported.{key} <> '' AND existing.custom_fields ?| %(keys)s::text[])"
 INSERT_CANDIDATES_SQL = """
     INSERT INTO imported_candidates
     SELECT imported.number, {rank}, existing.id FROM imported_rows AS imported JOIN {table} AS existing ON {same}
@@ -215,9 +213,9 @@ def find_candidates(staged: StagedImport, reference: Reference) -> None:
     cursor, keys = staged.cursor, key_columns(staged, reference)
     cursor.execute("TRUNCATE imported_candidates")
     visible, parameters = visible_rows(reference.model, staged.user)
-    names = {"name": reference.name, "email": reference.email_column}
-    other_key, other_email = HAS_OTHER_KEY_SQL.format(**names), HAS_OTHER_EMAIL_SQL.format(**names)
     key, email, name = reference.columns
+    other_key = HAS_OTHER_KEY_SQL.format(key=key)
+    other_email = other_address(f"imported.{email}", f"existing.{reference.email_column}")
     value = KEY_VALUE_SQL.format(key=f"imported.{key}")
     by_key = f"existing.custom_fields @> jsonb_build_object(%(key)s::text, {value})"
     by_email = f"lower(existing.{reference.email_column}) = lower(imported.{email}) AND NOT {other_key}"
@@ -252,7 +250,7 @@ def visible_rows(model: type[models.Model], user: User | None) -> tuple[str, dic
 
 
 def collect_clients(staged: StagedImport, missing: str) -> None:
-    """Prepare a client for each one that rows name and nobody has; the rows of one client share it."""
+    """Prepare a client for each one that rows name and that does not exist; the rows of one client share it."""
     (place,) = staged.plan.columns_of("client_key")[:1] or (None,)
     key = "Client ID" if place is None else staged.plan.header[place]
     value = KEY_VALUE_SQL.format(key="client_key")

@@ -14,7 +14,7 @@ INSERT_ACTIVITY_SQL = """
     INSERT INTO activity_logs (id, actor_type, actor_id, verb, summary, target_type, target_id,
                                about_type, about_id, metadata, occurred_at, created_at)
     SELECT id, %(actor_type)s, %(user)s, 'created', {summary}, '{label}', id, {about},
-           %(metadata)s::jsonb || jsonb_build_object('line', line), %(at)s, %(at)s {rows}
+           %(metadata)s::jsonb || jsonb_build_object({details}), %(at)s, %(at)s {rows}
 """
 INSERT_IMPORTED_SQL = """
     INSERT INTO imported_records (record_id, record_type, batch_id) SELECT id, '{label}', %(batch)s {rows}
@@ -34,10 +34,17 @@ def insert_records(model: type[models.Model], columns: Iterable[str], values: Ma
     )
 
 
-def insert_activity(model: type[models.Model], summary: str = FILE_AND_LINE_SQL, about: str = "") -> str:
-    """Return the statement that writes one line for each record, on its own timeline or on that of `about`."""
+def insert_activity(
+    model: type[models.Model], summary: str = FILE_AND_LINE_SQL, about: str = "", details: str = "'line', line"
+) -> str:
+    """Return the statement that writes one line for each record, on its own timeline or on that of `about`.
+
+    `details` are the names and expressions of its metadata.
+    """
     label = model._meta.label_lower
-    return INSERT_ACTIVITY_SQL.format(label=label, about=about or f"'{label}', id", summary=summary, rows=NEW_ROWS_SQL)
+    return INSERT_ACTIVITY_SQL.format(
+        label=label, about=about or f"'{label}', id", summary=summary, details=details, rows=NEW_ROWS_SQL
+    )
 
 
 def insert_imported(model: type[models.Model]) -> str:

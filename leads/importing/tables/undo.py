@@ -30,7 +30,7 @@ COLLECT_SQL = """
     SELECT id, updated_at FROM {table} WHERE {made} AND NOT ({worked_on});
     ANALYZE undone_records
 """
-# A record that somebody changes at the same moment has another `updated_at` by now, and stays.
+# A record that a colleague changes at the same moment has another `updated_at` by now, and stays.
 DELETE_SQL = """
     DELETE FROM {table} USING undone_records AS undone
      WHERE {table}.id = undone.id AND {table}.updated_at = undone.updated_at
@@ -59,9 +59,9 @@ OBSTACLE_SQL = "SELECT id FROM {table} WHERE id = ANY(%(records)s) AND ({conditi
 class UndoRule:
     """Which records of `model` an import made, and what shows that people have worked on them.
 
-    `made_by_program` are relations whose rows are no work, `own_rows` those with one row of the import, which has the
-    key of the record. `side` says on which side of the activity log the record
-    stands: about its own timeline, or as the target on that of another record.
+    Rows of the relations `made_by_program` are no work; the relations `own_rows` have one row of the import, with the
+    key of the record. `side` says on which side of the activity log the record stands: about its own timeline, or as
+    the target on that of another record.
     """
 
     model: type[models.Model]
@@ -75,7 +75,7 @@ class UndoRule:
         return {"table": self.model._meta.db_table, "label": self.model._meta.label_lower, "side": self.side}
 
     def relations(self, *, to_self: bool) -> Iterator[models.ForeignObjectRel]:
-        """Yield the relations whose rows are work, within the table or from other tables."""
+        """Yield the relations with rows that are work, within the table or from other tables."""
         for relation in self.model._meta.related_objects:
             is_work = relation.get_accessor_name() not in self.made_by_program and relation.field.concrete
             if is_work and (relation.related_model is self.model) == to_self:
@@ -94,7 +94,7 @@ class UndoRule:
 
 
 def delete_unused(cursor: CursorWrapper, rule: UndoRule, batch: ImportBatch) -> int:
-    """Delete the records of `batch` that nobody has worked on, and return their number."""
+    """Delete the records of `batch` without later work on them, and return their number."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.undone_records")
     worked_on = " OR ".join(condition for _, condition in rule.obstacles())
     made = rule.made.format(**rule.names)

@@ -25,7 +25,7 @@ from leads.importing.values.stages import StageParser, choice_parser, parse_sour
 from leads.models import Lead, LossReason, ScoringPolicy, Tier
 
 CLIENT_TYPE_PARSER = choice_parser(
-    ClientType,
+    ClientType.choices,
     personal=ClientType.INDIVIDUAL,
     person=ClientType.INDIVIDUAL,
     privat=ClientType.INDIVIDUAL,
@@ -94,8 +94,8 @@ def parser_for_field(
         "assigned_to": lambda: context.owner,
         "status": lambda: context.stage,
         "insurance_type": lambda: context.line,
-        "loss_reason": lambda: choice_parser(LossReason),
-        "tier_override": lambda: choice_parser(Tier),
+        "loss_reason": lambda: choice_parser(LossReason.choices),
+        "tier_override": lambda: choice_parser(Tier.choices),
         "overall_score": FractionParser,
         "predicted_close_probability": FractionParser,
         "estimated_value": lambda: AmountParser(

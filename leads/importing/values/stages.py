@@ -1,11 +1,9 @@
 """Read the stages, sources and loss reasons of other systems. Pure: no database."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-from django.db.models import TextChoices
 
 from leads.importing.cells import ChoiceParser, normalize_name
 from leads.importing.exceptions import AmbiguousCell, InvalidCell
@@ -68,8 +66,8 @@ def parse_source(text: str) -> str | Renamed:
     raise InvalidCell(f"is not one of: {', '.join(str(label) for label in Source.labels)}")
 
 
-def choice_parser(choices: type[TextChoices], **aliases: str) -> ChoiceParser:
-    """Return a parser that accepts the values, labels and `aliases` of `choices`."""
-    options = {normalize_name(name): value for value, label in choices.choices for name in (value, label)}
-    names = ", ".join(str(label) for label in choices.labels)
+def choice_parser(choices: Collection[tuple[str, str]], **aliases: str) -> ChoiceParser:
+    """Return a parser that accepts `choices`, pairs of value and label, by either, and by `aliases`."""
+    options = {normalize_name(name): value for value, label in choices for name in (value, label)}
+    names = ", ".join(str(label) for _, label in choices)
     return ChoiceParser({**options, **aliases}, f"is not one of: {names}")

@@ -6,8 +6,10 @@ import pytest
 from django.db import connection
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
-from crm.models import Client, CustomField, SchemaChange
+from crm.models import Client, CustomField, FieldStatistic, SchemaChange
+from crm.records.json_keys import key_path
 from crm.runtime.embedded.cluster import programs_folder
+from crm.schema.advice.figures import load_advice
 from crm.schema.promotion.indexes import PromotedKey
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import RUN_CHANGE_TASK, pause_change, resume_change, undo_change
@@ -123,6 +125,22 @@ def test_order_by_an_indexed_field_reads_its_index_and_sorts_nothing(ada):
     page = order.sort(order.annotate_keys(listed.queryset))[:50]
     assert f"{PromotedKey.of(change).base_name}_sort" in plan_indexes(page)
     assert not has_sort(page)
+
+
+def test_advice_names_the_index_of_a_promoted_key():
+    keys = ["level", 'it\'s "a".b\\']
+    for key in keys:
+        promote(make_field(kind="number", key=key))
+    rows = [
+        FieldStatistic.objects.create(
+            table="crm.client", column="custom_fields", key=key_path(key), row_count=50_000, filled_count=50_000
+        )
+        for key in [*keys, "other"]
+    ]
+    reasons = [one.advice.reason for one in load_advice(rows)]
+    names = [PromotedKey("crm.client", "custom_fields", key, "number").base_name for key in keys]
+    assert reasons[:2] == [f"The index {name}_sort serves this key already." for name in names]
+    assert "an index needs" in reasons[2]
 
 
 @pytest.mark.parametrize(

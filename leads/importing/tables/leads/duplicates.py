@@ -6,7 +6,14 @@ closed row is the same deal only if stage, day of closing and value agree too; i
 be the end of an open lead that existed on its day of closing.
 """
 
-from leads.importing.tables.matching import OTHER_KEY_SQL, SAME_KEY_SQL, DuplicateRules, FileRule, RecordRule
+from leads.importing.tables.matching import (
+    OTHER_KEY_SQL,
+    SAME_KEY_SQL,
+    DuplicateRules,
+    FileRule,
+    RecordRule,
+    other_address,
+)
 from leads.models import ImportedTable, Lead
 
 SAME_SALE_SQL = """
@@ -17,10 +24,7 @@ SAME_SALE_SQL = """
              OR %(changes_records)s AND existing.closed_at IS NULL
                 AND existing.created_at::date <= coalesce(imported.closed_at, now())::date END
 """
-OTHER_ADDRESS_SQL = """
-    (imported.contact_email <> '' AND existing.contact_email <> ''
-     AND lower(imported.contact_email) <> lower(existing.contact_email))
-"""
+OTHER_ADDRESS_SQL = other_address("imported.contact_email", "existing.contact_email")
 ONE_ADDRESS_SQL = "(address = '' OR first_address = '' OR address = first_address)"
 # A closed row can be the end of an open lead. It is not if the same deal is a closed lead already.
 DELETE_WEAKER_MATCHES_SQL = """

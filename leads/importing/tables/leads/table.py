@@ -14,6 +14,7 @@ from leads.importing.tables.base import ImportTable
 from leads.importing.tables.headers import LEAD_SIGNS
 from leads.importing.tables.leads.duplicates import LEAD_DUPLICATES
 from leads.importing.tables.leads.updates import FREE_OTHER_DEALS_SQL, LEAD_UPDATES
+from leads.importing.tables.statements import insert_activity
 from leads.importing.tables.undo import UndoRule
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation, parser_for_field
 from leads.models import ImportBatch, ImportedTable, Lead, ScoringPolicy, Source
@@ -65,15 +66,6 @@ INSERT_MOVES_SQL = f"""
                AND stage_moves IS NOT NULL AND {NO_DUPLICATE_SQL}) AS moves
      ORDER BY id, place
 """
-INSERT_ACTIVITY_SQL = f"""
-    INSERT INTO activity_logs (id, actor_type, actor_id, verb, summary, target_type, target_id,
-                               about_type, about_id, metadata, occurred_at, created_at)
-    SELECT id, %(actor_type)s, %(user)s, 'created',
-           format('Imported from %%s, %%s %%s', %(file)s::text, %(row_word)s::text, line),
-           'leads.lead', id, 'leads.lead', id,
-           %(metadata)s::jsonb || jsonb_build_object('status', status_id, 'line', line),
-           %(at)s, %(at)s {NEW_ROWS_SQL}
-"""
 UNDO_LEADS = UndoRule(
     Lead,
     made="leads.import_batch_id = %(batch)s",
@@ -112,7 +104,12 @@ class LeadTable(ImportTable):
     list_params = {"state": "all"}
     jobs = (SCORE_ALL_TASK, PREDICT_ALL_TASK)
     undo_rules = (UNDO_LEADS,)
-    insert_statements = (INSERT_LEADS_SQL, INSERT_STAGES_SQL, INSERT_MOVES_SQL, INSERT_ACTIVITY_SQL)
+    insert_statements = (
+        INSERT_LEADS_SQL,
+        INSERT_STAGES_SQL,
+        INSERT_MOVES_SQL,
+        insert_activity(Lead, details="'status', status_id, 'line', line"),
+    )
 
     def default_values(self, source_detail: str) -> list[Any]:
         values = super().default_values(source_detail)

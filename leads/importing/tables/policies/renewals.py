@@ -5,6 +5,7 @@ from django.db.backends.utils import CursorWrapper
 from crm.models import ActivityLog
 from crm.records.references import allow_changes
 from leads.importing.staging import NO_DUPLICATE_SQL
+from leads.importing.tables.policies.move_lines import insert_move_lines
 from leads.importing.tables.staged import StagedImport
 from leads.importing.tables.undo import MADE_BY_IMPORT_SQL
 from leads.models import ImportBatch
@@ -60,19 +61,11 @@ RENEWED_POLICIES_SQL = """
       FROM imported_rows AS own
      WHERE own.renewed_from_id = policies.id AND own.status <> 'CANCELLED' AND policies.status IN ('ACTIVE', 'LAPSED')
 """
-INSERT_MOVES_SQL = f"""
-    INSERT INTO activity_logs (actor_type, actor_id, verb, summary, target_type, target_id,
-                               about_type, about_id, metadata, occurred_at, created_at)
-    SELECT %(actor_type)s, %(user)s, 'moved',
-           format('%%s: %%s → renewed', concat_ws(' · ', line.name, nullif(carrier, ''), nullif(number, '')),
-                  lower(status)),
-           'leads.policy', policies.id, 'crm.client', client_id,
-           %(metadata)s::jsonb || jsonb_build_object('was', status, 'now', 'RENEWED'), %(at)s, %(at)s
-      FROM policies JOIN insurance_types AS line ON line.id = insurance_type_id
-     WHERE EXISTS (SELECT {RENEWED_POLICIES_SQL})
-"""
 RENEW_SQL = f"UPDATE policies SET status = 'RENEWED', updated_at = %(at)s {RENEWED_POLICIES_SQL}"
-RENEW_STATEMENTS = (INSERT_MOVES_SQL, RENEW_SQL)
+RENEW_STATEMENTS = (
+    insert_move_lines("policies.status", "'RENEWED'", f"WHERE EXISTS (SELECT {RENEWED_POLICIES_SQL})"),
+    RENEW_SQL,
+)
 REMEMBER_RENEWED_SQL = f"""
     DROP TABLE IF EXISTS pg_temp.renewed_by_import;
     CREATE TEMPORARY TABLE renewed_by_import ON COMMIT DROP AS

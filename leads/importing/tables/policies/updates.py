@@ -1,5 +1,6 @@
 """How a file changes policies that exist, and how that is undone."""
 
+from leads.importing.tables.policies.move_lines import insert_move_lines
 from leads.importing.updates.applying import CHUNK_SQL
 from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.updates.rules import (
@@ -53,20 +54,11 @@ KEEP_DATES_SQL = """
            changes = changes - 'effective_on' - 'expires_on'
       FROM policies AS existing WHERE existing.id = planned.record_id AND new_expires_on <= new_effective_on
 """
-INSERT_MOVES_SQL = f"""
-    INSERT INTO activity_logs (actor_type, actor_id, verb, summary, target_type, target_id,
-                               about_type, about_id, metadata, occurred_at, created_at)
-    SELECT %(actor_type)s, %(user)s, 'moved',
-           format('%%s: %%s → %%s', concat_ws(' · ', line.name, nullif(carrier, ''), nullif(policies.number, '')),
-                  lower(changes -> 'status' ->> 0), lower(changes -> 'status' ->> 1)),
-           'leads.policy', policies.id, 'crm.client', client_id,
-           %(metadata)s::jsonb
-           || jsonb_build_object('was', changes -> 'status' ->> 0, 'now', changes -> 'status' ->> 1),
-           %(at)s, %(at)s
-      FROM imported_updates AS planned JOIN policies ON policies.id = planned.record_id
-      JOIN insurance_types AS line ON line.id = insurance_type_id
-     WHERE changes ? 'status' AND {CHUNK_SQL}
-"""
+INSERT_STATUS_LINES_SQL = insert_move_lines(
+    "changes -> 'status' ->> 0",
+    "changes -> 'status' ->> 1",
+    f"JOIN imported_updates AS planned ON planned.record_id = policies.id WHERE changes ? 'status' AND {CHUNK_SQL}",
+)
 
 
 def restored_value(column: str, cast: str) -> str:
@@ -130,7 +122,7 @@ POLICY_UPDATES = UpdateRules(
             "its answers belong to the line.",
         ),
     ),
-    statements=(INSERT_MOVES_SQL,),
+    statements=(INSERT_STATUS_LINES_SQL,),
     about=("crm.client", "existing.client_id"),
     blocked=(
         ("changes ? 'status' AND existing.status <> changes -> 'status' ->> 1", STATUS_COLUMNS),

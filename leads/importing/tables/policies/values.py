@@ -55,9 +55,9 @@ def aliases(synonyms: Mapping[TextChoices, str]) -> dict[str, str]:
     return {name: value.value for value, names in synonyms.items() for name in names.split()}
 
 
-STATUS_PARSER = choice_parser(PolicyStatus, **aliases(STATUS_SYNONYMS))
-BILLING_PARSER = choice_parser(BillingPeriod, **aliases(BILLING_SYNONYMS))
-REASON_PARSER = choice_parser(CancellationReason, **aliases(REASON_SYNONYMS))
+STATUS_PARSER = choice_parser(PolicyStatus.choices, **aliases(STATUS_SYNONYMS))
+BILLING_PARSER = choice_parser(BillingPeriod.choices, **aliases(BILLING_SYNONYMS))
+REASON_PARSER = choice_parser(CancellationReason.choices, **aliases(REASON_SYNONYMS))
 
 
 def line_parser(context: ImportContext) -> ChoiceParser:
