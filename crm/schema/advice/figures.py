@@ -102,7 +102,6 @@ def make_figures(
         filled_count=row.filled_count,
         kinds=row.kinds,
         distinct_count=row.distinct_count,
-        longest=row.longest,
         searches=report.searches,
         sorts=report.totals[FieldUse.SORTED],
         people=len(report.people),

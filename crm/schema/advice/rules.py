@@ -9,8 +9,6 @@ from django.db.models import TextChoices
 from crm.models import SchemaThresholds, ValueKind
 from crm.schema.usage.findings import unfitting_kinds
 
-# An entry of a B-tree index has at most 2,704 bytes, which a text of so many characters always fits.
-MAX_INDEXED_LENGTH = 600
 # An index is not read for a value that a larger share of the records has.
 MAX_RECORDS_A_VALUE_PERCENT = 10
 COMPARED_KINDS = frozenset({ValueKind.NUMBER, ValueKind.HUGE_NUMBER, ValueKind.DATE})
@@ -33,7 +31,6 @@ class KeyFigures:
     filled_count: int
     kinds: Mapping[str, int] = field(default_factory=dict)
     distinct_count: int = 0
-    longest: int = 0
     searches: int = 0
     sorts: int = 0
     people: int = 0
@@ -149,8 +146,6 @@ def make_index(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice | No
         return None
     if figures.main_kind in {ValueKind.OBJECT, ValueKind.LIST}:
         return None
-    if figures.longest > MAX_INDEXED_LENGTH:
-        return Advice(Decision.STAY, f"Its longest value has {figures.longest:,} characters, too many for an index.")
     is_compared = figures.main_kind in COMPARED_KINDS or figures.sorts > 0
     if not is_compared and figures.has_gin:
         return Advice(Decision.STAY, "The GIN index of the column serves comparisons with “is” already.")
