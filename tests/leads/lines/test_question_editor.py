@@ -243,13 +243,15 @@ def test_only_those_who_may_change_lines_edit_questions():
     assert viewer.post(f"/leads/insurancetype/{line.pk}/questions/", {"retire": ".born"}).status_code == 403
 
 
-def test_refusal_quotes_no_answer_to_a_user_who_sees_only_their_own_records(ann):
-    make_lead(line="life", line_data={"life": {"beneficiary": "Secret Aunt"}})
+def test_answers_are_neither_quoted_nor_counted_for_a_user_who_sees_only_their_own_records(ann):
+    make_lead(line="life", line_data={"life": {"beneficiary": "Secret Aunt", "term_years": 20}})
     ann.user_permissions.add(Permission.objects.get(codename="change_insurancetype"))
     editor = Editor("life")
     editor.browser = browser(ann)
     page = editor.change("beneficiary", kind="number")
-    assert "1 stored answer would not fit." in page and "Secret" not in page
+    assert "“Beneficiary” cannot become “Number”: stored answers would not fit." in page and "Secret" not in page
+    page = editor.change("term_years", kind="text")
+    assert "Stored answers will be converted shortly." in page
     assert editor.browser.get(f"{editor.base}records/").status_code == 403
 
 
