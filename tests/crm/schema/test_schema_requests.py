@@ -110,9 +110,23 @@ def test_database_refuses_what_must_never_be(ann, theo):
         {"state": "DONE"},
         {"state": "APPLIED", "applied_at": now},
         {"decision": "stay", "decision_reason": "x", "decided_at": now},
+        {"kind": "shape"},
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             rows.update(**values)
+    asked = {"table": "crm.client", "key": "level", "proposed": "index", "why": "Slow.", "expected_use": "Daily."}
+    index = {**asked, "decision": "index", "decision_reason": "x", "decided_at": now, "kind": "text"}
+    applied = {**index, "state": "APPLIED", "applied_at": now}
+    SchemaChange.objects.bulk_create([SchemaChange(**applied)])
+    for values, constraint in (
+        (asked, "one_unfinished"),
+        (applied, "applied_once"),
+        ({**index, "key": "undated", "state": "APPLIED"}, "outcome_is_dated"),
+        ({**index, "key": "undated", "state": "UNDONE"}, "outcome_is_dated"),
+        ({**asked, "column": "auto_data"}, "column_of_table"),
+    ):
+        with pytest.raises(IntegrityError, match=f"schema_changes_{constraint}"), transaction.atomic():
+            SchemaChange.objects.bulk_create([SchemaChange(**values)])
     with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
         rows.update(key="other")
     decide_request(change, decision="stay", reason="Few use it.", by=theo)
