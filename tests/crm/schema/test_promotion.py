@@ -202,7 +202,9 @@ def test_worker_applies_and_undoes_what_the_screen_says(theo, ann):
     assert browser(ann).post(f"{url}do/undo/").status_code == 403
     assert run_jobs(RUN_CHANGE_TASK) == 1
     text = page_text(page.get(f"{url}change/"))
-    assert "Applied" in text and "_sort" in text and "Applied: Index" in text
+    assert "Applied" in text and "_sort" in text and "Applied: Index" in text and "<dt>Size</dt>" in text
+    text = page_text(browser(ann).get(f"{url}change/"))
+    assert "_sort" in text and "<dt>Size</dt>" not in text, "it would tell how many records have a value"
     assert [row.pk for row in page.get("/crm/schemachange/?show=applied").context["cl"].page.rows] == [change.pk]
     page.post(f"{url}do/undo/")
     run_jobs(RUN_CHANGE_TASK)
