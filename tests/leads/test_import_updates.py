@@ -220,6 +220,10 @@ def test_address_of_another_open_lead_is_not_taken(run):
     assert outcome.notices == ("1 lead keeps its address: another open lead has that of the file.",)
     assert field_values(ann, "contact_email") == ["same@x.example"]
     assert field_values(bob, "contact_email") == [""]
+    # A new row of the file comes first.
+    outcome = run("Lead ID,Name,Email\n9,Dan,new@x.example\n8,Bob,NEW@x.example\n", "fill", key="Lead ID")
+    assert counts(outcome) == {"new": 1, "unchanged": 1}
+    assert field_values(bob, "contact_email") == [""]
     # A closed row is no match of the open lead that has its address by now.
     make_lead(contact_name="Cid", contact_email="taken@x.example")
     rows = "Lead ID,Name,Email,Stage,Close Date\n8,Bob,TAKEN@x.example,Won,2025-03-01\n"
