@@ -145,6 +145,17 @@ def test_lead_won_by_hand_is_proposed_once_and_withdrawn_when_converted(ann):
     assert suggestion.reject_code == "SUPERSEDED"
 
 
+def test_conversion_that_was_carried_out_is_not_withdrawn(ann):
+    lead = make_lead(assigned_to=ann)
+    win(lead)
+    propose_conversions([lead.pk])
+    suggestion = Suggestion.objects.get()
+    approve(suggestion, by=ann)
+    before = Suggestion.objects.values().get()
+    assert propose_conversions([lead.pk]) == 0
+    assert Suggestion.objects.values().get() == before
+
+
 def test_move_of_the_program_is_withdrawn_once_the_lead_has_left_its_stage(ann):
     lead, other = make_lead(assigned_to=ann, status_id="ACTIVE"), make_lead(assigned_to=ann, status_id="ACTIVE")
     content = {"status": "PROPOSAL_SENT", "fromStatus": "ACTIVE"}
