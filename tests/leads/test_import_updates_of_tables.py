@@ -18,6 +18,7 @@ from leads.importing.batches.files import open_stored_file
 from leads.importing.batches.transitions import RUN_IMPORT_TASK, queue_check, save_options, upload_file
 from leads.importing.preview import ImportOptions
 from leads.importing.report import ImportOutcome
+from leads.importing.screens.examples import visible_records
 from leads.importing.screens.value_rows import load_value_rows
 from leads.models import ImportBatch, ImportChange, Policy, PolicyStatus
 from leads.policies.transitions import cancel
@@ -300,6 +301,14 @@ def test_client_of_another_owner_is_not_changed(ann, bob):
     assert counts(outcome) == {"duplicates": 1}
     assert values(ava, "address") == [{}]
     assert str(ava.pk) not in outcome.duplicate_examples[0][1]
+
+
+def test_preview_names_only_records_that_its_reader_may_open(max, ann, bob):
+    own, other = make_client(assigned_to=ann), make_client(assigned_to=bob)
+    keys = [str(own.pk), str(other.pk)]
+    assert visible_records(Client, keys, max).keys() == {*keys}
+    assert visible_records(Client, keys, ann) == {keys[0]: own}
+    assert visible_records(Client, keys, make_user("without a role")) == {}
 
 
 def test_preview_of_policies_shows_changes_links_and_values(max):
