@@ -304,10 +304,10 @@ def test_client_of_another_owner_is_not_changed(ann, bob):
 
 
 def test_preview_names_only_records_that_its_reader_may_open(max, ann, bob):
-    own, other = make_client(assigned_to=ann), make_client(assigned_to=bob)
-    keys = [str(own.pk), str(other.pk)]
+    unassigned, other = make_client(), make_client(assigned_to=bob)
+    keys = [str(unassigned.pk), str(other.pk)]
     assert visible_records(Client, keys, max).keys() == {*keys}
-    assert visible_records(Client, keys, ann) == {keys[0]: own}
+    assert visible_records(Client, keys, ann) == {keys[0]: unassigned}
     assert visible_records(Client, keys, make_user("without a role")) == {}
 
 
