@@ -3,8 +3,9 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from crm.models import Client
+from crm.models import Client, SchemaChange
 from crm.screens.custom_fields import filters
 from tests.cast import browser, page_text
 from tests.crm.schema.promotions import fill_clients, make_field, promote
@@ -78,7 +79,15 @@ def test_slow_list_is_stopped_with_a_sentence_that_offers_an_index(ann, vera, se
     text_of_viewer = page_text(browser(vera).get(f"{CLIENT_LIST}?cf.level~op=from&cf.level=1"))
     assert "This list was stopped" in text_of_viewer and "Request an index" not in text_of_viewer
     assert "Stopped, because it took too long." in text and "Level &amp; more: <b>from 1</b>" in text
-    assert [row.name for row in page.get(CLIENT_LIST).context["cl"].page.rows] == ["Ann"]
+    with CaptureQueriesContext(connection) as queries:
+        assert [row.name for row in page.get(CLIENT_LIST).context["cl"].page.rows] == ["Ann"]
+    assert not any("statement_timeout" in query["sql"] for query in queries), "an unfiltered list has no limit"
+    decided = {"decision": "index", "decision_reason": "Daily.", "decided_at": timezone.now(), "kind": "number"}
+    applied = {**decided, "state": "APPLIED", "applied_at": timezone.now()}
+    asked = {"table": "crm.client", "key": "level", "proposed": "index", "why": "Slow.", "expected_use": "Daily."}
+    SchemaChange.objects.bulk_create([SchemaChange(**asked, **applied)])
+    text = page_text(page.get(f"{CLIENT_LIST}?cf.level~op=from&cf.level=1"))
+    assert "This list was stopped" in text and "Request an index" not in text, "it has one"
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("0",)

@@ -70,6 +70,12 @@ def test_request_may_be_about_any_key(theo, key):
     assert browser(theo).get(f"{LIST}{change.pk}/change/").status_code == 200
 
 
+def test_viewer_proposes_nothing(vera):
+    with pytest.raises(NotPermitted):
+        make_request(vera)
+    assert browser(vera).get(FORM).status_code == 403
+
+
 def test_second_request_for_a_key_waits_for_the_first(ann, theo):
     first = make_request(ann)
     with pytest.raises(InvalidInput, match="unfinished request for this key"):
