@@ -147,8 +147,11 @@ def test_request_about_a_key_without_a_definition_is_for_those_who_see_every_own
     undefined = make_request(ann, key="secret")
     CustomField.objects.create(table="crm.client", key="level", label="Level", kind="text")
     defined = make_request(theo)
+    # A field of the same name says nothing of the keys of another column.
+    CustomField.objects.create(table="leads.lead", key="make", label="Make", kind="text")
+    answer = make_request(theo, table="leads.lead", column="auto_data", key="make")
     visible = {user: set(SchemaChange.objects.visible_to(user)) for user in (ann, bob, theo)}
-    assert visible == {ann: {undefined, defined}, bob: {defined}, theo: {undefined, defined}}
+    assert visible == {ann: {undefined, defined}, bob: {defined}, theo: {undefined, defined, answer}}
     assert browser(bob).get(f"{LIST}{undefined.pk}/change/").status_code == 404
     bob.user_permissions.add(Permission.objects.get(codename="decide_schemachange"))
     assert "level" in page_text(browser(bob).get("/")) and "secret" not in page_text(browser(bob).get("/"))
