@@ -87,7 +87,11 @@ def test_second_request_for_a_key_waits_for_the_first(ann, theo):
 
 def test_request_is_decided_once_by_those_who_may(ann, theo):
     change = make_request(ann)
-    for decision, reason, sentence in (("cloud", "Why not.", "no decision"), ("stay", " ", "Enter the reason")):
+    for decision, reason, sentence in (
+        ("cloud", "Why not.", "no decision"),
+        ("stay", " ", "Enter the reason"),
+        ("stay", "x" * 2_001, "at most 2,000 characters; this one has 2,001"),
+    ):
         with pytest.raises(InvalidInput, match=sentence):
             decide_request(change, decision=decision, reason=reason, by=theo)
     with pytest.raises(NotPermitted):
