@@ -227,6 +227,9 @@ def test_pausing_before_the_job_keeps_it_from_building(theo, ann):
     assert (change.state, is_valid(change)) == ("APPLIED", [True])
     with pytest.raises(IllegalTransition, match="is applied"):
         pause_change(change, by=make_user("thea", "schema admin"))
+    undo_change(change, by=theo)
+    with pytest.raises(IllegalTransition, match="being undone already"):
+        undo_change(change, by=theo)
 
 
 @pytest.mark.skipif(connection.settings_dict["ENGINE"] != "crm.runtime.embedded", reason="needs the embedded server")

@@ -21,6 +21,10 @@ def make_request(by, **kw):
     return change
 
 
+def page_of(change):
+    return f"{LIST}{change.pk}/change/"
+
+
 def test_agent_proposes_theo_decides_and_the_agent_reads_the_reason(ann, theo):
     CustomField.objects.create(table="crm.client", key="level", label="Level", kind="text")
     page, admin = browser(ann), browser(theo)
@@ -104,7 +108,10 @@ def test_request_is_decided_once_by_those_who_may(ann, theo):
 
 
 def test_only_the_requester_or_a_decider_withdraws(ann, bob, theo):
+    CustomField.objects.create(table="crm.client", key="level", label="Level", kind="text")
     change = make_request(ann)
+    offers = [user for user in (ann, bob, theo) if "do/withdraw/" in page_text(browser(user).get(page_of(change)))]
+    assert offers == [ann, theo]
     with pytest.raises(NotPermitted):
         withdraw_request(change, by=bob)
     withdraw_request(change, by=theo)
@@ -161,11 +168,13 @@ def test_request_about_a_key_without_a_definition_is_for_those_who_see_every_own
     assert "level" in page_text(browser(bob).get("/")) and "secret" not in page_text(browser(bob).get("/"))
 
 
-def test_field_shows_its_requests_and_leads_to_the_form(ann):
+def test_field_shows_its_requests_and_leads_to_the_form(ann, stranger):
     field = CustomField.objects.create(table="crm.client", key="a&b", label="Level", kind="text")
     page = browser(ann)
     text = page_text(page.get(f"/crm/customfield/{field.pk}/change/"))
     assert "?table=crm.client&amp;key=a%26b" in text and "No requests." in text
     make_request(ann, key="a&b")
     assert "a&amp;b: Index" in page_text(page.get(f"/crm/customfield/{field.pk}/change/"))
+    stranger.user_permissions.add(Permission.objects.get(codename="view_customfield"))
+    assert "Schema requests" not in page_text(browser(stranger).get(f"/crm/customfield/{field.pk}/change/"))
     assert "Schema requests" in page_text(page.get("/crm/customfield/"))
