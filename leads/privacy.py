@@ -20,7 +20,6 @@ from leads.models.policy import RUNNING_STATUSES
 
 ENDED_STATUSES = (PolicyStatus.LAPSED, PolicyStatus.CANCELLED, PolicyStatus.RENEWED)
 MAX_NAMED_POLICIES = 20
-IMPORT_TEXTS = ("file_name", "reading", "options", "outcome", "error_message")
 
 
 def register_lead_tables() -> None:

@@ -16,6 +16,7 @@ SOURCES = (
     "*/models/*.py",
     "crm/records/*.py",
     "crm/records/privacy/suppression.py",
+    "crm/apps.py",
     "crm/runtime/after_migrate.py",
     "leads/ownership.py",
     "requirements.txt",

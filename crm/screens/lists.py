@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -16,8 +16,10 @@ from unfold.views import ChangeList
 
 from crm.exceptions import InvalidInput
 from crm.models import CustomField, FieldUse, SavedView, User
+from crm.records.base import can_see_everyone
 from crm.records.field_usage import count_use
 from crm.records.json_keys import key_path
+from crm.screens.custom_fields.filter_plans import FilterPlan
 from crm.screens.custom_fields.filters import order_name
 from crm.screens.custom_fields.schema_requests import describe_slow_list
 from crm.screens.filter_sheet import build_filter_sheet
@@ -279,6 +281,11 @@ class KeysetChangeList(ChangeList):
         custom_fields = getattr(self.filterset, "custom_fields", None)
         return custom_fields is not None and key in custom_fields.data
 
+    def filter_plan(self, key: str) -> FilterPlan | None:
+        """Return how a filter finds its rows. Only users who see every record read how many the table has."""
+        plan = self.filterset.custom_fields.plan(key)
+        return plan if plan is None or can_see_everyone(self.request.user) else replace(plan, table_rows=None)
+
     def chips(self) -> list[dict[str, Any]]:
         """Return label and value of each filter in force, with the link that removes it, and how it finds its rows."""
         chips, tab, described = [], self.current_tab(), {"tags_mode"}
@@ -293,7 +300,7 @@ class KeysetChangeList(ChangeList):
                     "label": self.filter_label(key),
                     "value": self.filter_value(key, value),
                     "url": "?" + urlencode(remaining_params),
-                    "plan": self.filterset.custom_fields.plan(key) if self.is_custom_filter(key) else None,
+                    "plan": self.filter_plan(key) if self.is_custom_filter(key) else None,
                 }
             )
         return chips

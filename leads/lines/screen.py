@@ -150,7 +150,10 @@ class InsuranceTypeAdmin(CountedDeletionMixin, ModelAdmin):
         except ActionRefused as error:
             form.add_error(None, str(error))
             return False
-        sentence = f"{count:,} stored answer{'' if count == 1 else 's'} will be converted shortly." if count else ""
+        answers = f"{count:,} stored answer{'' if count == 1 else 's'}"
+        # The records of other owners count, too.
+        answers = answers if can_see_everyone(request.user) else "Stored answers"
+        sentence = f"{answers} will be converted shortly." if count else ""
         messages.success(request, f"The form of “{line}” is saved. {sentence}".strip())
         return True
 

@@ -39,7 +39,7 @@ def form_digest(form: Schema) -> str:
 def change_form(line: InsuranceType, form: Schema, *, digest: str, by: Actor | User) -> int:
     """Replace the form of `line`, which had `digest` when it was opened; queue the conversion of stored answers.
 
-    Returns the number of stored answers that are converted to another kind.
+    Returns the number of stored answers that are converted to another kind, in records of every owner.
 
     Raises:
         NotPermitted: `by` may not change lines.
@@ -55,7 +55,7 @@ def change_form(line: InsuranceType, form: Schema, *, digest: str, by: Actor | U
     if form == row.form_schema:
         return 0
     # An answer may stand in a record that the user cannot open.
-    convertible = check_stored_answers(row, form, quotes_answers=by_everyone(by))
+    convertible = check_stored_answers(row, form, tells_answers=by_everyone(by))
     row.form_schema = form
     row.save(update_fields=["form_schema", "updated_at"])
     row.refresh_from_db(fields=["schema_version"])
@@ -85,10 +85,10 @@ class Misfits:
             self.example, self.example_count = json_value_text(value), count
 
 
-def check_stored_answers(line: InsuranceType, form: Schema, *, quotes_answers: bool) -> int:
+def check_stored_answers(line: InsuranceType, form: Schema, *, tells_answers: bool) -> int:
     """Return how many stored answers another `form` of `line` converts; deleted records count too.
 
-    `quotes_answers`: a refusal may quote an answer.
+    `tells_answers`: a refusal may count answers and quote one.
 
     Raises:
         InvalidInput: an answer that fits the present form would neither fit nor convert.
@@ -107,7 +107,7 @@ def check_stored_answers(line: InsuranceType, form: Schema, *, quotes_answers: b
                 misfits.add(value, count)
             elif converted != value or type(converted) is not type(value):
                 convertible += count
-        problems += [refusal(question, changed, misfits, quotes_answers)] if misfits.count else []
+        problems += [refusal(question, changed, misfits, tells_answers)] if misfits.count else []
     if problems:
         raise InvalidInput(" ".join(problems))
     return convertible
@@ -128,14 +128,16 @@ def without_choices(shape: Schema) -> Schema:
     return {key: value for key, value in shape.items() if key not in {"enum", "items", "type"}}
 
 
-def refusal(before: Question, after: Question | None, misfits: Misfits, quotes_answers: bool) -> str:
-    """Return why a question cannot change, with the number of answers in the way."""
-    answers = f"{misfits.count:,} stored answer{'' if misfits.count == 1 else 's'}"
+def refusal(before: Question, after: Question | None, misfits: Misfits, tells_answers: bool) -> str:
+    """Return why a question cannot change, with the number of answers in the way if `tells_answers`."""
+    answers = (
+        f"{misfits.count:,} stored answer{'' if misfits.count == 1 else 's'}" if tells_answers else "stored answers"
+    )
     if after is None:
         return f"“{before.label}” has {answers}. Retire the question instead of removing it."
     example = (
         f", such as “{shorten(misfits.example, MAX_EXAMPLE_LENGTH)}” ({misfits.example_count:,})"
-        if quotes_answers
+        if tells_answers
         else ""
     )
     if before.kind == after.kind and before.kind in KINDS_WITH_CHOICES:

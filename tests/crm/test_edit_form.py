@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django import forms
+from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -26,7 +27,7 @@ from crm.screens.json_forms.inputs import build_input
 from crm.screens.json_forms.schema import simplify_schema
 from leads.forms import ADDITIONAL_INSUREDS_SCHEMA
 from leads.models import ContactLead, InsuranceType, Lead, Task
-from tests.cast import browser, make_client, make_contact, make_lead
+from tests.cast import browser, make_client, make_contact, make_lead, page_text
 from tests.examples import examples
 from tests.form_parser import read_form
 
@@ -839,7 +840,11 @@ def test_form_does_not_name_the_present_record_of_another_owner(as_ann, ann, bob
     assert f'value="{lead.pk}"' in page, "saving the form keeps it"
 
 
-def test_page_that_deletes_a_line_counts_leads_and_does_not_name_them(ada, bob):
+def test_page_that_deletes_a_line_counts_leads_and_does_not_name_them(ada, ann, bob):
     lead = make_lead(assigned_to=bob, line="auto")
-    page = browser(ada).get(f"/leads/insurancetype/{lead.insurance_type_id}/delete/").content.decode()
+    address = f"/leads/insurancetype/{lead.insurance_type_id}/delete/"
+    page = browser(ada).get(address).content.decode()
     assert "Lead: 1" in page and str(lead) not in page
+    ann.user_permissions.set(Permission.objects.exclude(codename="see_everyone"))
+    page = page_text(browser(ann).get(address))
+    assert "<li> Lead </li>" in page and "Lead: " not in page, "hidden leads are not counted"

@@ -4,6 +4,7 @@ from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -18,6 +19,7 @@ from crm.models import (
 )
 from crm.records.local_time import agency_today
 from crm.schema.usage import screen, statements
+from crm.schema.usage.dashboard import conflicting_fields_figure
 from crm.schema.usage.sparkline import draw
 from tests.cast import browser, make_client, make_user, page_text
 from tests.query_plans import has_seq_scan, plan_nodes
@@ -104,7 +106,7 @@ def test_undefined_key_can_be_defined_and_requested(theo):
     wanted = "/crm/schemachange/request/?table=crm.client&column=custom_fields&key=a.b&decision=index"
     assert screen.request_url(request, row, index) == wanted
     request.user = make_user("plain")
-    assert screen.request_url(request, row, index) == ""
+    assert screen.request_url(request, row, index) == screen.definition_url(request, row) == ""
 
 
 def test_measuring_from_the_page_keeps_the_outcome(theo):
@@ -183,6 +185,20 @@ def test_other_roles_see_nothing_of_it(role):
     assert page.post(f"{LIST}{row.pk}/do/measure/").status_code in {403, 404}
     assert "Fields in use" not in page_text(page.get("/crm/customfield/"))
     assert "Fields with conflicting values" not in page_text(page.get("/"))
+
+
+def test_user_who_sees_only_their_own_records_reads_no_key():
+    """The names of keys, their counts and the statements come from the records of every owner."""
+    row, user = make_statistic("secret", has_conflict=True), make_user("ann", "agent")
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_fieldstatistic", "measure_fieldstatistic"]))
+    page = browser(user)
+    assert keys_listed(page) == keys_listed(page, "q=secret") == []
+    assert ADVICE not in page_text(page.get(LIST))
+    for url in (f"{LIST}{row.pk}/change/", f"{LIST}{row.pk}/do/measure/"):
+        assert page.get(url).status_code == 404, url
+    assert page.get(ADVICE).status_code == 403
+    assert "secret" not in page_text(page.get("/"))
+    assert conflicting_fields_figure(user, timezone.now()).value == "0"
 
 
 def test_schema_admin_reaches_the_list_from_home_and_custom_fields_and_scans(theo):

@@ -86,6 +86,15 @@ def test_a_merged_record_leads_to_no_winner_out_of_sight(max, bob, as_ann):
     assert as_ann.get(page(loser, "change")).status_code == 404
 
 
+def test_undoing_a_merge_does_not_name_a_merged_record_out_of_sight(max, bob, ann, as_ann):
+    ann.user_permissions.add(*permissions("merge_lead"))
+    winner, loser = make_lead(assigned_to=ann), make_lead(assigned_to=bob, contact_name="Mary Moore")
+    merge(winner, loser, {}, by=max)
+    confirmation = page_text(as_ann.get(page(winner, "unmerge")))
+    assert "Another owner’s lead" in confirmation and "Mary Moore" not in confirmation
+    assert "Mary Moore" in page_text(browser(max).get(page(winner, "unmerge")))
+
+
 def test_the_pages_need_the_permission_to_merge(as_ann):
     lead = make_lead()
     assert as_ann.get(page(lead, "merge")).status_code == 403

@@ -585,3 +585,13 @@ def test_refused_action_keeps_typed_values(as_max, max):
     assert "Typed this" in text
     assert not list(get_messages(answer.wsgi_request))
     assert json.dumps(ActivityLog.objects.for_target(lead)[0].metadata)
+
+
+def test_people_are_found_by_an_address_in_any_case_and_never_by_an_empty_one(django_assert_num_queries):
+    for make, name in ((make_client, "email"), (make_contact, "email"), (make_lead, "contact_email")):
+        make(**{name: ""}), make(**{name: "other@x.example"})
+        row = make(**{name: "Ann@X.example"})
+        rows = type(row).objects
+        assert list(rows.with_addresses(["ANN@x.EXAMPLE", ""])) == [row]
+        with django_assert_num_queries(0):
+            assert not rows.with_addresses([""]) and not rows.with_addresses([])

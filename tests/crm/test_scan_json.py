@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
@@ -155,6 +155,14 @@ def test_command_says_what_it_read():
     call_command("scan_json", "--full", stdout=output)
     assert "Clients: 1 keys in all 1 records." in output.getvalue()
     assert FieldStatistic.objects.filter(table="crm.client", key="f").exists()
+
+
+def test_database_refuses_counts_that_cannot_be():
+    key = {"table": "crm.client", "column": "custom_fields", "key": "f", "row_count": 2, "filled_count": 1}
+    FieldStatistic.objects.create(**key)
+    for values, constraint in ((key, "once"), ({**key, "key": "g", "filled_count": 3}, "filled_range")):
+        with pytest.raises(IntegrityError, match=f"field_statistics_{constraint}"), transaction.atomic():
+            FieldStatistic.objects.create(**values)
 
 
 def test_scan_deletes_old_counts_and_watches_indexes():

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
 from crm.exceptions import InvalidInput, constraint_message
-from leads.models import ContactLead, InsuranceType, Lead
+from leads.models import ContactLead, ImportBatch, ImportChange, InsuranceType, Lead
 from tests.cast import make_client, make_contact, make_lead
 
 pytestmark = pytest.mark.django_db
@@ -134,3 +134,19 @@ def test_changed_form_schema_increments_version():
     InsuranceType.objects.filter(pk=line.pk).update(form_schema={"type": "object"})
     line.refresh_from_db()
     assert line.schema_version == 2
+
+
+def test_change_by_an_import_is_that_of_one_record_once():
+    lead, client = make_lead(), make_client()
+    batch = ImportBatch.objects.create(file_name="a.csv", file_hash="x")
+    ImportChange.objects.create(batch=batch, line=2, lead=lead)
+    ImportChange.objects.create(batch=batch, line=2, client=client)
+    for records, sentence in (
+        ({}, "A change by an import is that of one record."),
+        ({"lead": make_lead(), "client": make_client()}, "A change by an import is that of one record."),
+        ({"lead": lead}, "An import changes a lead once."),
+        ({"client": client}, "An import changes a client once."),
+    ):
+        with pytest.raises(IntegrityError) as caught, transaction.atomic():
+            ImportChange.objects.create(batch=batch, line=3, **records)
+        assert constraint_message(caught.value) == sentence

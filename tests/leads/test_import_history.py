@@ -148,3 +148,16 @@ def test_history_can_be_chosen_for_a_column():
     text = "Name,Sold\nAnn,2025-02-03\n"
     assert counts(import_text("leads", text, column_fields={"Sold": "history.won_at"})) == (1, 1, 0, 0)
     assert endings() == {"Ann": ("CLOSED_WON", "2025-02-03", "")}
+
+
+def test_day_of_winning_of_a_lead_that_the_row_calls_open_is_doubted():
+    outcome = import_text("leads", "Name,Stage,Won Time\nAnn,Active,2025-02-03\n")
+    assert endings() == {"Ann": ("ACTIVE", "", "")}
+    assert [*outcome.doubt_counts] == ["Won Time is a day of closing, but the stage is an open one."]
+    assert Lead.objects.get().custom_fields == {"Won Time": "2025-02-03"}
+
+
+def test_first_of_two_columns_says_when_a_lead_was_won():
+    import_text("leads", "Name,Won Time,Won On\nAnn,2025-02-03,2025-03-04\n")
+    assert endings() == {"Ann": ("CLOSED_WON", "2025-02-03", "")}
+    assert Lead.objects.get().custom_fields == {"Won On": "2025-03-04"}

@@ -10,12 +10,13 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.urls import reverse
 
-from crm.exceptions import NotPermitted
+from crm.exceptions import IllegalTransition, NotPermitted
 from crm.models import ActivityLog, User
 from crm.records.activity import SYSTEM_ACTOR
 from leads.importing.batches.transitions import RUN_IMPORT_TASK, queue_check, upload_file
 from leads.importing.preview import ImportOptions
 from leads.importing.transitions import import_file
+from leads.importing.updates.planning import UpdatePlan, UpdatePlanner
 from leads.importing.updates.policy import DuplicatePolicy
 from leads.models import ImportBatch, ImportChange, Lead, LeadStageHistory
 from tests.cast import browser, make_client, make_lead, make_user, page_text
@@ -203,6 +204,49 @@ def test_address_of_another_open_lead_is_not_taken(run):
     assert outcome.notices == ("1 lead keeps its address: another open lead has that of the file.",)
     assert field_values(ann, "contact_email") == ["same@x.example"]
     assert field_values(bob, "contact_email") == [""]
+    # A new row of the file comes first.
+    outcome = run("Lead ID,Name,Email\n9,Dan,new@x.example\n8,Bob,NEW@x.example\n", "fill", key="Lead ID")
+    assert named_counts(outcome) == {"new": 1, "unchanged": 1}
+    assert field_values(bob, "contact_email") == [""]
+    # A closed row is no match of the open lead that has its address by now.
+    make_lead(contact_name="Cid", contact_email="taken@x.example")
+    rows = "Lead ID,Name,Email,Stage,Close Date\n8,Bob,TAKEN@x.example,Won,2025-03-01\n"
+    outcome = run(rows, "fill", key="Lead ID")
+    assert "1 lead keeps its address: another open lead has that of the file." in outcome.notices
+    assert field_values(bob, "contact_email") == [""]
+
+
+@pytest.fixture
+def changed_while_planned(monkeypatch):
+    """Return a function that lets a colleague change the notes of a lead after each of the first `times` plans."""
+
+    def change(lead: Lead, times: int) -> None:
+        plan, rounds = UpdatePlanner.plan, iter(range(times))
+
+        def plan_late(planner: UpdatePlanner) -> UpdatePlan:
+            planned = plan(planner)
+            if (number := next(rounds, None)) is not None:
+                Lead.objects.filter(pk=lead.pk).update(notes=f"Call {number}")
+            return planned
+
+        monkeypatch.setattr(UpdatePlanner, "plan", plan_late)
+
+    return change
+
+
+def test_lead_that_is_changed_while_the_import_plans_is_planned_again(run, changed_while_planned):
+    lead = make_lead(contact_name="Ann", contact_email="ann@x.example", notes="")
+    changed_while_planned(lead, 1)
+    run("Name,Email,Notes,Company\nAnn,ann@x.example,Of the file,Acme\n", "fill")
+    assert field_values(lead, "notes", "company_name") == ["Call 0", "Acme"]
+
+
+def test_import_of_leads_that_are_changed_again_and_again_changes_nothing(run, changed_while_planned):
+    lead = make_lead(contact_name="Ann", contact_email="ann@x.example", notes="")
+    changed_while_planned(lead, 100)
+    with pytest.raises(IllegalTransition, match="the leads were changed again and again meanwhile. Import the file"):
+        run("Name,Email,Company\nAnn,ann@x.example,Acme\n", "fill")
+    assert field_values(lead, "company_name") == [""]
 
 
 def test_only_the_first_row_of_a_lead_changes_it(run):

@@ -17,6 +17,7 @@ from crm.records.local_time import agency_today
 from leads.importing.batches.files import open_stored_file
 from leads.importing.batches.transitions import RUN_IMPORT_TASK, queue_check, save_options, upload_file
 from leads.importing.preview import ImportOptions
+from leads.importing.screens.examples import visible_records
 from leads.importing.screens.value_rows import load_value_rows
 from leads.models import ImportBatch, ImportChange, Policy, PolicyStatus
 from leads.policies.transitions import cancel
@@ -280,6 +281,14 @@ def test_client_of_another_owner_is_not_changed(ann, bob):
     assert named_counts(outcome) == {"duplicates": 1}
     assert field_values(ava, "address") == [{}]
     assert str(ava.pk) not in outcome.duplicate_examples[0][1]
+
+
+def test_preview_names_only_records_that_its_reader_may_open(max, ann, bob):
+    unassigned, other = make_client(), make_client(assigned_to=bob)
+    keys = [str(unassigned.pk), str(other.pk)]
+    assert visible_records(Client, keys, max).keys() == {*keys}
+    assert visible_records(Client, keys, ann) == {keys[0]: unassigned}
+    assert visible_records(Client, keys, make_user("without a role")) == {}
 
 
 def test_preview_of_policies_shows_changes_links_and_values(max):

@@ -155,3 +155,13 @@ def test_updated_lead_with_work_of_people_is_restored_all_the_same(max, bob_lead
     undo(batch, by=max)
     bob_lead.refresh_from_db()
     assert bob_lead.company_name == "Old"
+
+
+def test_field_whose_earlier_record_is_gone_keeps_the_value_of_the_import(max, bob, bob_lead):
+    Lead.objects.filter(pk=bob_lead.pk).update(assigned_to=bob)
+    batch = import_rows("Name,Email,Phone,Owner\nBob,bob@x.example,555 0111,max\n", by=max)
+    bob.delete()
+    undo(batch, by=max)
+    bob_lead.refresh_from_db()
+    assert (bob_lead.assigned_to, bob_lead.contact_phone) == (max, "555 0100")
+    assert batch.outcome["kept_changes"] == [[str(bob_lead.pk), ["assigned_to_id"]]]

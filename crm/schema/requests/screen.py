@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import path
 
 from crm.models import CustomFieldTable, SchemaChange, SchemaChangeState, SchemaDecision
+from crm.records.base import can_see_everyone
 from crm.schema.promotion.indexes import PromotedKey, total_size
 from crm.schema.requests.facts import load_facts
 from crm.schema.requests.forms import (
@@ -114,6 +115,7 @@ class SchemaChangeAdmin(RecordAdmin):
         context = {
             "facts": load_facts(row, request.user),
             "indexes": indexes,
-            "index_size": total_size(indexes) if indexes else 0,
+            # The index holds the values of every owner's records.
+            "index_size": total_size(indexes) if indexes and can_see_everyone(request.user) else None,
         }
         return {**super().page_context(request, row), **context}

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from crm.exceptions import ActionRefused
 from crm.models import CustomField, CustomFieldTable, FieldStatistic, FieldUsage, FieldUse, ScannedTable, User
 from crm.models.schema_change import COLUMNS_BY_TABLE
+from crm.records.base import can_see_everyone
 from crm.records.json_keys import path_steps
 from crm.schema.advice.figures import AdvisedKey, load_advice, load_thresholds, unused_indexes
 from crm.schema.advice.rules import Decision
@@ -149,7 +150,7 @@ class FieldStatisticAdmin(ReadOnlyMixin, RecordAdmin):
         return FieldList
 
     def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
-        links = [("crm_fieldstatistic_advice", "lightbulb", "Advice")]
+        links = [("crm_fieldstatistic_advice", "lightbulb", "Advice")] if can_see_everyone(request.user) else []
         if request.user.has_perm("crm.view_schemathresholds"):
             links.append(("crm_schemathresholds_changelist", "tune", "Thresholds"))
         return links
@@ -172,8 +173,11 @@ class FieldStatisticAdmin(ReadOnlyMixin, RecordAdmin):
         return HttpResponseRedirect(self.list_url())
 
     def advice_view(self, request: HttpRequest) -> HttpResponse:
-        """List the keys with a decision to make, unused indexes, and statements of other programs."""
-        if not self.has_view_permission(request):
+        """List the keys with a decision to make, unused indexes, and statements of other programs.
+
+        The sizes and the numbers of rows are those of the records of every owner.
+        """
+        if not self.has_view_permission(request) or not can_see_everyone(request.user):
             raise PermissionDenied
         thresholds = load_thresholds()
         rows = (

@@ -23,7 +23,6 @@ NO_VALUES: tuple[Any, ...] = (None, "", [])
 
 EQUALITY = {"is": "is", "not": "is not"}
 EMPTINESS = {"empty": "is empty", "filled": "is not empty"}
-TEXT_OPERATORS = {"contains": "contains", **EQUALITY, **EMPTINESS}
 RANGE_OPERATORS = {"is": "is", "from": "from", "to": "up to", "between": "between", "not": "is not", **EMPTINESS}
 # The first operator of a kind is the one of a filter that names none.
 OPERATORS_BY_KIND: dict[str, dict[str, str]] = {

@@ -16,14 +16,16 @@ TABLE_ROWS_SQL = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid 
 
 @dataclass(frozen=True)
 class FilterPlan:
-    """How a filter works; `table_rows` is the database's estimate."""
+    """How a filter works; `table_rows` is the database's estimate, None if the reader may not know it."""
 
     is_indexed: bool
-    table_rows: int
+    table_rows: int | None
 
     @property
     def label(self) -> str:
-        return "indexed" if self.is_indexed else f"reads all {self.table_rows:,} records"
+        if self.is_indexed:
+            return "indexed"
+        return "reads all records" if self.table_rows is None else f"reads all {self.table_rows:,} records"
 
     @property
     def colour(self) -> str:

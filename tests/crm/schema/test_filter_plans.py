@@ -3,8 +3,9 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from crm.models import Client
+from crm.models import Client, SchemaChange
 from crm.screens.custom_fields import filters
 from tests.cast import browser, page_text
 from tests.crm.schema.promotions import fill_clients, make_field, promote
@@ -23,7 +24,7 @@ def chip(page, query: str) -> dict:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_chip_says_what_the_plan_says_before_and_after_promotion(ada, no_indexes_left, monkeypatch):
+def test_chip_says_what_the_plan_says_before_and_after_promotion(ada, ann, no_indexes_left, monkeypatch):
     monkeypatch.setattr(filters, "SMALL_TABLE_ROWS", 1_000)
     field = make_field(kind="number")
     fill_clients([], rows=3_000)
@@ -31,6 +32,7 @@ def test_chip_says_what_the_plan_says_before_and_after_promotion(ada, no_indexes
     page = browser(ada)
     ranges = "cf.level~op=from&cf.level=2990"
     assert chip(page, ranges)["plan"].label == "reads all 3,000 records"
+    assert chip(browser(ann), ranges)["plan"].label == "reads all records", "hidden records are not counted"
     assert chip(page, "cf.level=7")["plan"].label == "indexed", "the GIN index serves equality"
     assert chip(page, "cf.undefined=7")["plan"].label == "indexed"
     assert chip(page, "cf.level~op=not&cf.level=7")["plan"].label == "reads all 3,000 records"
@@ -63,10 +65,10 @@ def test_only_the_first_filters_are_explained(ada, monkeypatch):
 
 
 @pytest.mark.django_db
-def test_slow_list_is_stopped_with_a_sentence_that_offers_an_index(ann, settings):
+def test_slow_list_is_stopped_with_a_sentence_that_offers_an_index(ann, vera, settings):
     settings.LIST_TIMEOUT = 0.05
     make_field(kind="number", label="Level & more")
-    Client.objects.create(name="Ann", custom_fields={"level": 1}, assigned_to=ann)
+    Client.objects.create(name="Ann", custom_fields={"level": 1})
     with connection.cursor() as cursor:
         cursor.execute(SLOW_KEY_SQL)
     page = browser(ann)
@@ -74,8 +76,18 @@ def test_slow_list_is_stopped_with_a_sentence_that_offers_an_index(ann, settings
     assert "This list was stopped after 0.05 seconds" in text
     link = "/crm/schemachange/request/?table=crm.client&amp;key=level&amp;decision=index"
     assert f'<a href="{link}">Request an index for “Level &amp; more”</a>' in text
+    text_of_viewer = page_text(browser(vera).get(f"{CLIENT_LIST}?cf.level~op=from&cf.level=1"))
+    assert "This list was stopped" in text_of_viewer and "Request an index" not in text_of_viewer
     assert "Stopped, because it took too long." in text and "Level &amp; more: <b>from 1</b>" in text
-    assert [row.name for row in page.get(CLIENT_LIST).context["cl"].page.rows] == ["Ann"]
+    with CaptureQueriesContext(connection) as queries:
+        assert [row.name for row in page.get(CLIENT_LIST).context["cl"].page.rows] == ["Ann"]
+    assert not any("statement_timeout" in query["sql"] for query in queries), "an unfiltered list has no limit"
+    decided = {"decision": "index", "decision_reason": "Daily.", "decided_at": timezone.now(), "kind": "number"}
+    applied = {**decided, "state": "APPLIED", "applied_at": timezone.now()}
+    asked = {"table": "crm.client", "key": "level", "proposed": "index", "why": "Slow.", "expected_use": "Daily."}
+    SchemaChange.objects.bulk_create([SchemaChange(**asked, **applied)])
+    text = page_text(page.get(f"{CLIENT_LIST}?cf.level~op=from&cf.level=1"))
+    assert "This list was stopped" in text and "Request an index" not in text, "it has one"
     with connection.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("0",)

@@ -220,7 +220,9 @@ def test_worker_applies_and_undoes_what_the_screen_says(theo, ann):
     assert browser(ann).post(f"{url}do/undo/").status_code == 403
     assert run_jobs(RUN_CHANGE_TASK) == 1
     text = page_text(page.get(f"{url}change/"))
-    assert "Applied" in text and "_sort" in text and "Applied: Index" in text
+    assert "Applied" in text and "_sort" in text and "Applied: Index" in text and "<dt>Size</dt>" in text
+    text = page_text(browser(ann).get(f"{url}change/"))
+    assert "_sort" in text and "<dt>Size</dt>" not in text, "it would tell how many records have a value"
     assert [row.pk for row in page.get("/crm/schemachange/?show=applied").context["cl"].page.rows] == [change.pk]
     page.post(f"{url}do/undo/")
     run_jobs(RUN_CHANGE_TASK)
@@ -243,6 +245,9 @@ def test_pausing_before_the_job_keeps_it_from_building(theo, ann):
     assert (change.state, is_valid(change)) == ("APPLIED", [True])
     with pytest.raises(IllegalTransition, match="is applied"):
         pause_change(change, by=make_user("thea", "schema admin"))
+    undo_change(change, by=theo)
+    with pytest.raises(IllegalTransition, match="being undone already"):
+        undo_change(change, by=theo)
 
 
 @pytest.mark.skipif(connection.settings_dict["ENGINE"] != "crm.runtime.embedded", reason="needs the embedded server")

@@ -21,6 +21,10 @@ def make_request(by, **kw):
     return change
 
 
+def page_of(change):
+    return f"{LIST}{change.pk}/change/"
+
+
 def test_agent_proposes_theo_decides_and_the_agent_reads_the_reason(ann, theo):
     CustomField.objects.create(table="crm.client", key="level", label="Level", kind="text")
     page, admin = browser(ann), browser(theo)
@@ -70,6 +74,12 @@ def test_request_may_be_about_any_key(theo, key):
     assert browser(theo).get(f"{LIST}{change.pk}/change/").status_code == 200
 
 
+def test_viewer_proposes_nothing(vera):
+    with pytest.raises(NotPermitted):
+        make_request(vera)
+    assert browser(vera).get(FORM).status_code == 403
+
+
 def test_second_request_for_a_key_waits_for_the_first(ann, theo):
     first = make_request(ann)
     with pytest.raises(InvalidInput, match="unfinished request for this key"):
@@ -81,7 +91,11 @@ def test_second_request_for_a_key_waits_for_the_first(ann, theo):
 
 def test_request_is_decided_once_by_those_who_may(ann, theo):
     change = make_request(ann)
-    for decision, reason, sentence in (("cloud", "Why not.", "no decision"), ("stay", " ", "Enter the reason")):
+    for decision, reason, sentence in (
+        ("cloud", "Why not.", "no decision"),
+        ("stay", " ", "Enter the reason"),
+        ("stay", "x" * 2_001, "at most 2,000 characters; this one has 2,001"),
+    ):
         with pytest.raises(InvalidInput, match=sentence):
             decide_request(change, decision=decision, reason=reason, by=theo)
     with pytest.raises(NotPermitted):
@@ -94,7 +108,10 @@ def test_request_is_decided_once_by_those_who_may(ann, theo):
 
 
 def test_only_the_requester_or_a_decider_withdraws(ann, bob, theo):
+    CustomField.objects.create(table="crm.client", key="level", label="Level", kind="text")
     change = make_request(ann)
+    offers = [user for user in (ann, bob, theo) if "do/withdraw/" in page_text(browser(user).get(page_of(change)))]
+    assert offers == [ann, theo]
     with pytest.raises(NotPermitted):
         withdraw_request(change, by=bob)
     withdraw_request(change, by=theo)
@@ -110,9 +127,23 @@ def test_database_refuses_what_must_never_be(ann, theo):
         {"state": "DONE"},
         {"state": "APPLIED", "applied_at": now},
         {"decision": "stay", "decision_reason": "x", "decided_at": now},
+        {"kind": "shape"},
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             rows.update(**values)
+    asked = {"table": "crm.client", "key": "level", "proposed": "index", "why": "Slow.", "expected_use": "Daily."}
+    index = {**asked, "decision": "index", "decision_reason": "x", "decided_at": now, "kind": "text"}
+    applied = {**index, "state": "APPLIED", "applied_at": now}
+    SchemaChange.objects.bulk_create([SchemaChange(**applied)])
+    for values, constraint in (
+        (asked, "one_unfinished"),
+        (applied, "applied_once"),
+        ({**index, "key": "undated", "state": "APPLIED"}, "outcome_is_dated"),
+        ({**index, "key": "undated", "state": "UNDONE"}, "outcome_is_dated"),
+        ({**asked, "column": "auto_data"}, "column_of_table"),
+    ):
+        with pytest.raises(IntegrityError, match=f"schema_changes_{constraint}"), transaction.atomic():
+            SchemaChange.objects.bulk_create([SchemaChange(**values)])
     with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
         rows.update(key="other")
     decide_request(change, decision="stay", reason="Few use it.", by=theo)
@@ -127,18 +158,23 @@ def test_request_about_a_key_without_a_definition_is_for_those_who_see_every_own
     undefined = make_request(ann, key="secret")
     CustomField.objects.create(table="crm.client", key="level", label="Level", kind="text")
     defined = make_request(theo)
+    # A field of the same name says nothing of the keys of another column.
+    CustomField.objects.create(table="leads.lead", key="make", label="Make", kind="text")
+    answer = make_request(theo, table="leads.lead", column="auto_data", key="make")
     visible = {user: set(SchemaChange.objects.visible_to(user)) for user in (ann, bob, theo)}
-    assert visible == {ann: {undefined, defined}, bob: {defined}, theo: {undefined, defined}}
+    assert visible == {ann: {undefined, defined}, bob: {defined}, theo: {undefined, defined, answer}}
     assert browser(bob).get(f"{LIST}{undefined.pk}/change/").status_code == 404
     bob.user_permissions.add(Permission.objects.get(codename="decide_schemachange"))
     assert "level" in page_text(browser(bob).get("/")) and "secret" not in page_text(browser(bob).get("/"))
 
 
-def test_field_shows_its_requests_and_leads_to_the_form(ann):
+def test_field_shows_its_requests_and_leads_to_the_form(ann, stranger):
     field = CustomField.objects.create(table="crm.client", key="a&b", label="Level", kind="text")
     page = browser(ann)
     text = page_text(page.get(f"/crm/customfield/{field.pk}/change/"))
     assert "?table=crm.client&amp;key=a%26b" in text and "No requests." in text
     make_request(ann, key="a&b")
     assert "a&amp;b: Index" in page_text(page.get(f"/crm/customfield/{field.pk}/change/"))
+    stranger.user_permissions.add(Permission.objects.get(codename="view_customfield"))
+    assert "Schema requests" not in page_text(browser(stranger).get(f"/crm/customfield/{field.pk}/change/"))
     assert "Schema requests" in page_text(page.get("/crm/customfield/"))

@@ -5,6 +5,7 @@ import json
 import pytest
 from django.contrib.auth.models import Permission
 
+from crm.exceptions import NotPermitted
 from leads.importing.values.line_questions import answerable_questions
 from leads.lines.form_rules import form_problem
 from leads.lines.forms import QuestionForm, question_initial
@@ -17,7 +18,7 @@ from leads.lines.questions import (
     questions_of,
     retire_question,
 )
-from leads.lines.transitions import form_digest
+from leads.lines.transitions import form_digest, start_upgrade
 from leads.models import InsuranceType
 from tests.cast import browser, make_lead, make_policy, make_user, page_text
 
@@ -241,15 +242,19 @@ def test_only_those_who_may_change_lines_edit_questions():
     for name in ("question", "json", "records"):
         assert viewer.get(f"/leads/insurancetype/{line.pk}/{name}/").status_code == 403
     assert viewer.post(f"/leads/insurancetype/{line.pk}/questions/", {"retire": ".born"}).status_code == 403
+    with pytest.raises(NotPermitted):
+        start_upgrade(line, by=make_user("vera", "viewer"))
 
 
-def test_refusal_quotes_no_answer_to_a_user_who_sees_only_their_own_records(ann):
-    make_lead(line="life", line_data={"life": {"beneficiary": "Secret Aunt"}})
+def test_answers_are_neither_quoted_nor_counted_for_a_user_who_sees_only_their_own_records(ann):
+    make_lead(line="life", line_data={"life": {"beneficiary": "Secret Aunt", "term_years": 20}})
     ann.user_permissions.add(Permission.objects.get(codename="change_insurancetype"))
     editor = Editor("life")
     editor.browser = browser(ann)
     page = editor.change("beneficiary", kind="number")
-    assert "1 stored answer would not fit." in page and "Secret" not in page
+    assert "“Beneficiary” cannot become “Number”: stored answers would not fit." in page and "Secret" not in page
+    page = editor.change("term_years", kind="text")
+    assert "Stored answers will be converted shortly." in page
     assert editor.browser.get(f"{editor.base}records/").status_code == 403
 
 

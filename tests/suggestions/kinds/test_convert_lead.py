@@ -6,7 +6,7 @@ from django.utils import timezone
 from agents.next_best_action.conversions import propose_conversions
 from agents.tasks import evaluate_moved_leads
 from crm.exceptions import IllegalTransition, InvalidInput
-from crm.models import Client, Project
+from crm.models import ActivityLog, Client, Project
 from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import add_note, soft_delete
 from leads.conversion.transitions import client_from_lead, convert, undo_conversion
@@ -143,6 +143,17 @@ def test_lead_won_by_hand_is_proposed_once_and_withdrawn_when_converted(ann):
     propose_conversions([lead.pk])
     suggestion.refresh_from_db()
     assert suggestion.reject_code == "SUPERSEDED"
+
+
+def test_conversion_that_was_carried_out_is_not_withdrawn(ann):
+    lead = make_lead(assigned_to=ann)
+    win(lead)
+    propose_conversions([lead.pk])
+    suggestion = Suggestion.objects.get()
+    approve(suggestion, by=ann)
+    before, lines = Suggestion.objects.values().get(), ActivityLog.objects.count()
+    assert propose_conversions([lead.pk]) == 0
+    assert (Suggestion.objects.values().get(), ActivityLog.objects.count()) == (before, lines)
 
 
 def test_move_of_the_program_is_withdrawn_once_the_lead_has_left_its_stage(ann):
