@@ -10,6 +10,11 @@ document.addEventListener("DOMContentLoaded", () => {
   if (all) all.addEventListener("change", () => { rows().forEach((box) => { box.checked = all.checked; }); count(); });
   rows().forEach((box) => box.addEventListener("change", count));
 
+  // The theme writes the name of a chosen file into a text input beside it, and fails where there is none.
+  document.querySelectorAll("input[type=file]").forEach((input) => {
+    if (!input.closest("label, .field, form")?.querySelector("input[type=text][disabled]")) input.hasChangeListener = true;
+  });
+
   // Only one popover is open at a time. Escape and a click elsewhere close it.
   const sheets = () => [...document.querySelectorAll("details.pop[open]")];
   document.addEventListener("click", (event) => sheets().forEach((sheet) => { if (!sheet.contains(event.target)) sheet.open = false; }));
