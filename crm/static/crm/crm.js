@@ -23,6 +23,12 @@ document.addEventListener("DOMContentLoaded", () => {
     sheets().forEach((sheet) => { sheet.open = false; sheet.querySelector("summary").focus(); });
   });
 
+  // A popover that would leave the window on the right ends where its button ends.
+  document.addEventListener("toggle", ({ target: pop }) => {
+    const sheet = pop.matches?.("details.pop[open]") && pop.querySelector(".sheet");
+    if (sheet && sheet.getBoundingClientRect().right > document.documentElement.clientWidth) pop.classList.add("right");
+  }, true);
+
   // Fetch the filter fields when the popover is first opened. Without scripts its link does the same.
   document.querySelectorAll("details[data-fields]").forEach((sheet) => sheet.addEventListener("toggle", async () => {
     if (!sheet.open || sheet.dataset.asked) return;
