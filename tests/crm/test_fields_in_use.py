@@ -71,7 +71,7 @@ def test_list_shows_figures_uses_and_advice_of_each_key(theo):
     text = page_text(theo.get(LIST))
     assert "80.0 %" in text and "± 0.5" in text
     assert "30 in 30 days, at most 30 a day" in text and text.count('class="sparkline"') == 2
-    assert text.count('<span class="small quiet">Custom fields</span>') == 3
+    assert text.count('<span class="small quiet under">Custom fields</span>') == 3
     assert "Expression index" in text and "kinds conflict" in text and "like zip_code" in text
     assert SECRET not in text
 
