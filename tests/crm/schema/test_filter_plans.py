@@ -74,6 +74,7 @@ def test_slow_list_is_stopped_with_a_sentence_that_offers_an_index(ann, settings
     assert "This list was stopped after 0.05 seconds" in text
     link = "/crm/schemachange/request/?table=crm.client&amp;key=level&amp;decision=index"
     assert f'<a href="{link}">Request an index for “Level &amp; more”</a>' in text
+    assert "0 results" not in text
     assert "Stopped, because it took too long." in text and "Level &amp; more: <b>from 1</b>" in text
     assert [row.name for row in page.get(CLIENT_LIST).context["cl"].page.rows] == ["Ann"]
     with connection.cursor() as cursor:
