@@ -53,7 +53,10 @@ class Migration(migrations.Migration):
                 (
                     "window_days",
                     models.PositiveSmallIntegerField(
-                        db_default=30, default=30, help_text="Uses of so many days count.", verbose_name="days counted"
+                        db_default=30,
+                        default=30,
+                        help_text="Only uses within this many days count.",
+                        verbose_name="days counted",
                     ),
                 ),
                 (
@@ -70,7 +73,7 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         db_default=20,
                         default=20,
-                        help_text="Filters and sorts by a key with an expression index.",
+                        help_text="From this many filters and sorts on, an expression index is advised.",
                         verbose_name="uses for an index",
                     ),
                 ),
@@ -79,7 +82,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         db_default=2,
                         default=2,
-                        help_text="So many users used the key.",
+                        help_text="At least this many people used the key.",
                         verbose_name="people for an index or column",
                     ),
                 ),
@@ -88,7 +91,7 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         db_default=200,
                         default=200,
-                        help_text="Filters and sorts by a key with its own column.",
+                        help_text="From this many filters and sorts on, a column is advised.",
                         verbose_name="uses for a column",
                     ),
                 ),
@@ -97,7 +100,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         db_default=50,
                         default=50,
-                        help_text="The records with a value.",
+                        help_text="At least this share of the records has a value.",
                         verbose_name="filled, % for a column",
                     ),
                 ),
@@ -106,7 +109,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         db_default=98,
                         default=98,
-                        help_text="The values of the most frequent kind.",
+                        help_text="At least this share of the values is of one kind.",
                         verbose_name="one kind, % for a column",
                     ),
                 ),
@@ -115,7 +118,7 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         db_default=5,
                         default=5,
-                        help_text="Filters by equality, where the column has no GIN index.",
+                        help_text="From this many filters by “is” on, a GIN index is advised, where the column has none.",
                         verbose_name="uses for a GIN index",
                     ),
                 ),
@@ -124,7 +127,7 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         db_default=20,
                         default=20,
-                        help_text="Filters and sorts by a list of records.",
+                        help_text="From this many filters and sorts of a list on, a table is advised.",
                         verbose_name="uses for a table",
                     ),
                 ),
@@ -133,7 +136,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         db_default=5,
                         default=5,
-                        help_text="An unused key with more values stays.",
+                        help_text="An unused key that more of the records have stays.",
                         verbose_name="filled, % at most to retire",
                     ),
                 ),
@@ -142,7 +145,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         db_default=90,
                         default=90,
-                        help_text="Then a key or an index counts as unused.",
+                        help_text="After this many days a key or an index counts as unused.",
                         verbose_name="days without use",
                     ),
                 ),
@@ -439,7 +442,10 @@ class Migration(migrations.Migration):
                 (
                     "window_days",
                     models.PositiveSmallIntegerField(
-                        db_default=30, default=30, help_text="Uses of so many days count.", verbose_name="days counted"
+                        db_default=30,
+                        default=30,
+                        help_text="Only uses within this many days count.",
+                        verbose_name="days counted",
                     ),
                 ),
                 (
@@ -456,7 +462,7 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         db_default=20,
                         default=20,
-                        help_text="Filters and sorts by a key with an expression index.",
+                        help_text="From this many filters and sorts on, an expression index is advised.",
                         verbose_name="uses for an index",
                     ),
                 ),
@@ -465,7 +471,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         db_default=2,
                         default=2,
-                        help_text="So many users used the key.",
+                        help_text="At least this many people used the key.",
                         verbose_name="people for an index or column",
                     ),
                 ),
@@ -474,7 +480,7 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         db_default=200,
                         default=200,
-                        help_text="Filters and sorts by a key with its own column.",
+                        help_text="From this many filters and sorts on, a column is advised.",
                         verbose_name="uses for a column",
                     ),
                 ),
@@ -483,7 +489,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         db_default=50,
                         default=50,
-                        help_text="The records with a value.",
+                        help_text="At least this share of the records has a value.",
                         verbose_name="filled, % for a column",
                     ),
                 ),
@@ -492,7 +498,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         db_default=98,
                         default=98,
-                        help_text="The values of the most frequent kind.",
+                        help_text="At least this share of the values is of one kind.",
                         verbose_name="one kind, % for a column",
                     ),
                 ),
@@ -501,7 +507,7 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         db_default=5,
                         default=5,
-                        help_text="Filters by equality, where the column has no GIN index.",
+                        help_text="From this many filters by “is” on, a GIN index is advised, where the column has none.",
                         verbose_name="uses for a GIN index",
                     ),
                 ),
@@ -510,7 +516,7 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         db_default=20,
                         default=20,
-                        help_text="Filters and sorts by a list of records.",
+                        help_text="From this many filters and sorts of a list on, a table is advised.",
                         verbose_name="uses for a table",
                     ),
                 ),
@@ -519,7 +525,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         db_default=5,
                         default=5,
-                        help_text="An unused key with more values stays.",
+                        help_text="An unused key that more of the records have stays.",
                         verbose_name="filled, % at most to retire",
                     ),
                 ),
@@ -528,7 +534,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         db_default=90,
                         default=90,
-                        help_text="Then a key or an index counts as unused.",
+                        help_text="After this many days a key or an index counts as unused.",
                         verbose_name="days without use",
                     ),
                 ),

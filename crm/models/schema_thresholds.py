@@ -26,7 +26,7 @@ class SchemaThresholds(Record):
 
     is_only = models.BooleanField(default=True, db_default=True, editable=False)
     window_days = models.PositiveSmallIntegerField(
-        "days counted", default=30, db_default=30, help_text="Uses of so many days count."
+        "days counted", default=30, db_default=30, help_text="Only uses within this many days count."
     )
     min_rows = models.PositiveIntegerField(
         "records of the table",
@@ -35,34 +35,52 @@ class SchemaThresholds(Record):
         help_text="In a smaller table every key stays as it is: reading all of it is fast enough.",
     )
     index_uses = models.PositiveIntegerField(
-        "uses for an index", default=20, db_default=20, help_text="Filters and sorts by a key with an expression index."
+        "uses for an index",
+        default=20,
+        db_default=20,
+        help_text="From this many filters and sorts on, an expression index is advised.",
     )
     index_people = models.PositiveSmallIntegerField(
-        "people for an index or column", default=2, db_default=2, help_text="So many users used the key."
+        "people for an index or column", default=2, db_default=2, help_text="At least this many people used the key."
     )
     column_uses = models.PositiveIntegerField(
-        "uses for a column", default=200, db_default=200, help_text="Filters and sorts by a key with its own column."
+        "uses for a column",
+        default=200,
+        db_default=200,
+        help_text="From this many filters and sorts on, a column is advised.",
     )
     column_filled_percent = models.PositiveSmallIntegerField(
-        "filled, % for a column", default=50, db_default=50, help_text="The records with a value."
+        "filled, % for a column", default=50, db_default=50, help_text="At least this share of the records has a value."
     )
     column_kind_percent = models.PositiveSmallIntegerField(
-        "one kind, % for a column", default=98, db_default=98, help_text="The values of the most frequent kind."
+        "one kind, % for a column",
+        default=98,
+        db_default=98,
+        help_text="At least this share of the values is of one kind.",
     )
     gin_uses = models.PositiveIntegerField(
         "uses for a GIN index",
         default=5,
         db_default=5,
-        help_text="Filters by equality, where the column has no GIN index.",
+        help_text="From this many filters by “is” on, a GIN index is advised, where the column has none.",
     )
     table_uses = models.PositiveIntegerField(
-        "uses for a table", default=20, db_default=20, help_text="Filters and sorts by a list of records."
+        "uses for a table",
+        default=20,
+        db_default=20,
+        help_text="From this many filters and sorts of a list on, a table is advised.",
     )
     retire_filled_percent = models.PositiveSmallIntegerField(
-        "filled, % at most to retire", default=5, db_default=5, help_text="An unused key with more values stays."
+        "filled, % at most to retire",
+        default=5,
+        db_default=5,
+        help_text="An unused key that more of the records have stays.",
     )
     unused_days = models.PositiveSmallIntegerField(
-        "days without use", default=90, db_default=90, help_text="Then a key or an index counts as unused."
+        "days without use",
+        default=90,
+        db_default=90,
+        help_text="After this many days a key or an index counts as unused.",
     )
     reason = models.TextField(help_text="Why the thresholds are changed.")
 

@@ -41,7 +41,8 @@ class ChoicesField(SchemaField):
     """The choices of a field, as a table. The value under which a choice is stored stays as it is."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(CHOICE_TABLE_SCHEMA, **kwargs)
+        help_text = "Only for the kinds “Choice” and “Several choices”."
+        super().__init__(CHOICE_TABLE_SCHEMA, **{"help_text": help_text, **kwargs})
 
     def clean(self, value: Any) -> list[dict[str, Any]]:
         rows = super().clean(value)

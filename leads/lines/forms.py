@@ -155,7 +155,9 @@ class FormAsJson(forms.Form):
     """The whole form of a line as a JSON Schema."""
 
     text = forms.CharField(
-        label="JSON Schema", max_length=MAX_FORM_LENGTH, widget=UnfoldAdminTextareaWidget(attrs={"rows": 30})
+        label="JSON Schema",
+        max_length=MAX_FORM_LENGTH,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 30, "spellcheck": "false"}),
     )
 
     def clean_text(self) -> Schema:

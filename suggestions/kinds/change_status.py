@@ -12,7 +12,7 @@ from leads.models import Lead, LeadStageHistory, LeadStatus, StageCategory
 from leads.models.conversion import conversion_key
 from leads.transitions import change_status, check_stage_change, loss_fields
 from suggestions.choices import LabelCache
-from suggestions.kinds.base import FollowOn, LocalKind, NextStep, Payload
+from suggestions.kinds.base import FollowOn, InvalidContent, LocalKind, NextStep, Payload
 from suggestions.models import Suggestion, SuggestionType
 
 
@@ -32,6 +32,15 @@ class ChangeStatusKind(LocalKind):
     Payload = ChangeStatusPayload
     permission, action_phrase = "leads.change_lead", "change the stage of a lead"
     summary_field, summary_format = "status", "Move to {}"
+
+    @classmethod
+    def fill_defaults(cls, content: Any, suggestion: Suggestion) -> Any:
+        """Fill in the present stage of the lead."""
+        if not isinstance(content, dict) or content.get("fromStatus"):
+            return content
+        if suggestion.lead is None:
+            raise InvalidContent({"lead": ["This is needed."]})
+        return {**content, "fromStatus": suggestion.lead.status_id}
 
     @classmethod
     def guard(cls, payload: ChangeStatusPayload, suggestion: Suggestion) -> None:

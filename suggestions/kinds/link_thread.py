@@ -66,7 +66,8 @@ class LinkThreadKind(LocalKind):
         """Fill in the thread and the target from the suggestion, and the other way round."""
         if not isinstance(content, dict):
             return content
-        content = {"thread": key_text(suggestion.thread_id), **content}
+        if suggestion.thread_id:
+            content = {"thread": key_text(suggestion.thread_id), **content}
         if not content.get("lead") and not content.get("client"):
             field = "lead" if suggestion.lead_id else "client"
             content[field] = key_text(getattr(suggestion, f"{field}_id"))

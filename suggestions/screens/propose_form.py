@@ -23,7 +23,7 @@ from suggestions.choices import LabelCache
 from suggestions.kinds import KINDS, offered_kinds
 from suggestions.kinds.base import InvalidContent
 from suggestions.models import Suggestion, SuggestionType
-from suggestions.screens.content_form import CONTENT_PREFIX, build_content_inputs, read_content
+from suggestions.screens.content_form import CONTENT_PREFIX, build_content_inputs, content_label, read_content
 from suggestions.screens.presenters import TYPE_ICONS
 from support.models import SupportTicket
 
@@ -101,13 +101,18 @@ class ProposeForm(forms.Form):
             return transitions.propose(suggestion, by=self.user, as_draft=as_draft)
         except InvalidContent as error:
             for name, errors in error.fields.items():
-                is_shown = CONTENT_PREFIX + name in self.fields
-                self.add_error(
-                    CONTENT_PREFIX + name if is_shown else None, errors if is_shown else f"{name}: {' '.join(errors)}"
-                )
+                self.add_content_errors(name, errors)
         except ActionRefused as error:
             self.add_error(None, str(error))
         return None
+
+    def add_content_errors(self, name: str, errors: list[str]) -> None:
+        """Show the errors of a field of the content at its input, or at the picker of the record whose key it holds."""
+        shown = next((one for one in (CONTENT_PREFIX + name, name) if one in self.fields), None)
+        if shown or not name:
+            self.add_error(shown, errors)
+        else:
+            self.add_error(None, f"{content_label(self.kind.Payload, name)}: {' '.join(errors)}")
 
 
 def records_from_query(query_params: dict[str, Any], user: User) -> dict[str, Any]:

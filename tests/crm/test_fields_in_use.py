@@ -72,7 +72,8 @@ def test_list_shows_figures_uses_and_advice_of_each_key(theo):
     assert keys_listed(theo, "q=zi") == ["Zip"]
     text = page_text(theo.get(LIST))
     assert "80.0 %" in text and "± 0.5" in text
-    assert "30 in 30 days, at most 30 a day" in text
+    assert "30 in 30 days, at most 30 a day" in text and text.count('class="sparkline"') == 2
+    assert text.count('<span class="small quiet under">Custom fields</span>') == 3
     assert "Expression index" in text and "kinds conflict" in text and "like zip_code" in text
     assert SECRET not in text
 
@@ -90,6 +91,7 @@ def test_page_of_a_key_shows_kinds_uses_advice_and_near_keys(theo):
     assert "The field “Size” is of the kind number." in text
     assert "Text that reads as a number conflict" in " ".join(text.split()) or "conflict" in text
     assert f"/crm/fieldstatistic/{other.pk}/change/" in text
+    assert text.count('class="sparkline"') == 1 and "Custom fields <code" in text
     assert "By 2 people." in text and "Measure cost and gain" in text
     assert "/crm/schemachange/request/?table=crm.client&amp;column=custom_fields&amp;key=size" in text
     assert SECRET not in text

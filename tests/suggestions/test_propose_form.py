@@ -49,6 +49,24 @@ def test_invalid_input_shows_errors_and_keeps_typed_text(as_ann):
     assert not Suggestion.objects.exists()
 
 
+def test_user_proposes_another_stage_from_the_present_one(as_ann):
+    lead = make_lead(status_id="ACTIVE")
+    as_ann.post(f"{ADD}?type=CHANGE_STATUS", {"lead": str(lead.pk), "content.status": "PROPOSAL_SENT"})
+    assert Suggestion.objects.get().suggested_content["fromStatus"] == "ACTIVE"
+
+
+def test_missing_record_is_said_at_its_picker(as_ann):
+    lead = make_lead()
+    for type, name in [("REPLY", "thread"), ("LINK_THREAD", "thread"), ("RESOLVE_TICKET", "ticket")]:
+        form = as_ann.post(f"{ADD}?type={type}", {"lead": str(lead.pk)}).context["form"]
+        assert form.errors[name] == ["This is needed."], type
+        assert not form.non_field_errors()
+    form = as_ann.post(f"{ADD}?type=CHANGE_STATUS", {"content.status": "ACTIVE"}).context["form"]
+    assert form.errors["lead"] == ["This is needed."]
+    form = as_ann.post(f"{ADD}?type=LINK_THREAD", {"thread": str(make_thread().pk)}).context["form"]
+    assert form.non_field_errors() == ["Name a lead or a client to link the conversation to, and not both."]
+
+
 def test_lead_limit_is_enforced(as_ann):
     lead = make_lead()
     for _ in range(3):

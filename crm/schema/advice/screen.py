@@ -55,8 +55,9 @@ class SchemaThresholdsAdmin(RecordAdmin):
     fields = (
         ("window_days", "min_rows"),
         ("index_uses", "index_people"),
-        ("column_uses", "column_filled_percent", "column_kind_percent"),
-        ("gin_uses", "table_uses"),
+        ("column_uses", "column_filled_percent"),
+        ("column_kind_percent", "gin_uses"),
+        "table_uses",
         ("retire_filled_percent", "unused_days"),
         "reason",
         "loaded_digest",

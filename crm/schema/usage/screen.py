@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import django_filters
+from django.apps import apps
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
@@ -12,11 +13,12 @@ from django.db.models.lookups import GreaterThan
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.text import capfirst
 from django.views.decorators.http import require_POST, require_safe
 
 from crm.exceptions import ActionRefused
 from crm.models import CustomField, CustomFieldTable, FieldStatistic, FieldUsage, FieldUse, ScannedTable, User
-from crm.models.schema_change import COLUMNS_BY_TABLE
+from crm.models.schema_change import COLUMNS_BY_TABLE, JsonColumn
 from crm.records.base import can_see_everyone
 from crm.records.json_keys import path_steps
 from crm.schema.advice.figures import AdvisedKey, load_advice, load_thresholds, unused_indexes
@@ -107,8 +109,15 @@ def describe_key(row: FieldStatistic, one: AdvisedKey) -> None:
     """Give `row` what its line in a list shows."""
     row.usage, row.advice, row.figures = one.usage, one.advice, one.figures
     row.sparkline = draw(one.usage.daily)
+    row.column_label = column_label(row)
     row.kind_labels = list(describe_kinds(row.kinds))
     row.margin_percent = 100 * row.margin / row.row_count if row.row_count else 0
+
+
+def column_label(row: FieldStatistic) -> str:
+    """Return the name of the column of `row` as staff know it."""
+    labels = {field.name: capfirst(field.verbose_name) for field in apps.get_model(row.table)._meta.concrete_fields}
+    return {**labels, **dict(JsonColumn.choices)}.get(row.column, row.column)
 
 
 class FieldStatisticAdmin(ReadOnlyMixin, RecordAdmin):

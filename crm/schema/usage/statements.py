@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
+from django.utils.text import Truncator
 
 from crm.models import ScannedTable
 from crm.records.field_usage import json_columns
@@ -48,7 +49,7 @@ def load_statements() -> list[Statement] | None:
         return None
     return [
         Statement(
-            text=" ".join(text.split())[:MAX_SHOWN_LENGTH],
+            text=Truncator(" ".join(text.split())).chars(MAX_SHOWN_LENGTH),
             columns=sorted(set(pattern.findall(text))),
             calls=calls,
             milliseconds=total / calls if calls else 0.0,

@@ -10,6 +10,11 @@ document.addEventListener("DOMContentLoaded", () => {
   if (all) all.addEventListener("change", () => { rows().forEach((box) => { box.checked = all.checked; }); count(); });
   rows().forEach((box) => box.addEventListener("change", count));
 
+  // The theme writes the name of a chosen file into a text input beside it, and fails where there is none.
+  document.querySelectorAll("input[type=file]").forEach((input) => {
+    if (!input.closest("label, .field, form")?.querySelector("input[type=text][disabled]")) input.hasChangeListener = true;
+  });
+
   // Only one popover is open at a time. Escape and a click elsewhere close it.
   const sheets = () => [...document.querySelectorAll("details.pop[open]")];
   document.addEventListener("click", (event) => sheets().forEach((sheet) => { if (!sheet.contains(event.target)) sheet.open = false; }));
@@ -17,6 +22,12 @@ document.addEventListener("DOMContentLoaded", () => {
     if (event.key !== "Escape") return;
     sheets().forEach((sheet) => { sheet.open = false; sheet.querySelector("summary").focus(); });
   });
+
+  // A popover that would leave the window on the right ends where its button ends.
+  document.addEventListener("toggle", ({ target: pop }) => {
+    const sheet = pop.matches?.("details.pop[open]") && pop.querySelector(".sheet");
+    if (sheet && sheet.getBoundingClientRect().right > document.documentElement.clientWidth) pop.classList.add("right");
+  }, true);
 
   // Fetch the filter fields when the popover is first opened. Without scripts its link does the same.
   document.querySelectorAll("details[data-fields]").forEach((sheet) => sheet.addEventListener("toggle", async () => {

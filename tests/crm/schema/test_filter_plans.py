@@ -76,6 +76,7 @@ def test_slow_list_is_stopped_with_a_sentence_that_offers_an_index(ann, vera, se
     assert "This list was stopped after 0.05 seconds" in text
     link = "/crm/schemachange/request/?table=crm.client&amp;key=level&amp;decision=index"
     assert f'<a href="{link}">Request an index for “Level &amp; more”</a>' in text
+    assert "0 results" not in text
     text_of_viewer = page_text(browser(vera).get(f"{CLIENT_LIST}?cf.level~op=from&cf.level=1"))
     assert "This list was stopped" in text_of_viewer and "Request an index" not in text_of_viewer
     assert "Stopped, because it took too long." in text and "Level &amp; more: <b>from 1</b>" in text
