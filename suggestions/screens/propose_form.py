@@ -107,7 +107,7 @@ class ProposeForm(forms.Form):
         return None
 
     def add_content_errors(self, name: str, errors: list[str]) -> None:
-        """Show the errors of a field of the content at its input, or at the picker of the record whose key it holds."""
+        """Show the errors of a field of the content at its input, or at the picker of its record."""
         shown = next((one for one in (CONTENT_PREFIX + name, name) if one in self.fields), None)
         if shown or not name:
             self.add_error(shown, errors)

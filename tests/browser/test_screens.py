@@ -113,6 +113,21 @@ def test_screens_are_accessible_and_fit_their_window(opened, max, addresses, wid
     assert faults == [], "\n".join(faults)
 
 
+def test_popovers_stay_in_the_window_and_a_file_can_be_chosen(opened, max):
+    lead = make_lead(assigned_to=max)
+    page = opened(max)
+    page.goto(f"/leads/lead/{lead.pk}/change/")
+    for place in range(page.locator(".page-actions summary").count()):
+        page.locator(".page-actions summary").nth(place).click()
+        sheet = page.locator(".page-actions details[open] > .sheet")
+        sheet.wait_for()
+        page.wait_for_function("document.documentElement.scrollWidth <= 1280")
+        page.keyboard.press("Escape")
+    page.goto("/leads/import/")
+    page.set_input_files("input[type=file]", files=[{"name": "a.csv", "mimeType": "text/csv", "buffer": b"Name"}])
+    assert page.locator("input[type=file]").input_value().endswith("a.csv")
+
+
 def test_empty_agency_shows_empty_states(opened, max):
     page = opened(max)
     for address in ("/", "/leads/lead/", "/inbox/thread/", "/suggestions/suggestion/", "/support/supportticket/"):

@@ -123,6 +123,7 @@ def test_question_is_asked_and_its_answer_kept(ann):
     batch = check(upload("Name,Amount\nAnn,1.500\n", by=ann), by=ann)
     text = page_text(browser(ann).get(page("change", batch)))
     assert "Cells with two readings" in text and "Import 1 lead" not in text
+    assert "Choose how to read the cells above." in text
     with pytest.raises(IllegalTransition, match="Answer the questions first"):
         queue_import(batch, by=ann)
     browser(ann).post(page("change", batch), {"do": "answer", "decimal": ","})
