@@ -60,6 +60,7 @@ class SupportTicketAdmin(RecordAdmin):
         "issue_description",
         "resolution_summary",
         "notes",
+        "custom_fields",
         "search_text",
         *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
         *UNSHOWN_LEAD_FIELDS,
@@ -134,12 +135,13 @@ class SupportTicketAdmin(RecordAdmin):
                 lead_name=visible_name(Lead, "lead", "contact_name", user),
             )
         ),
+        has_custom_fields=True,
     )
     autocomplete_fields = ("client", "lead", "thread")
 
     def get_fields(self, request: HttpRequest, obj: SupportTicket | None = None) -> tuple[Any, ...]:
         if obj:
-            return ("subject", "issue_type", "issue_description", "loaded_digest")
+            return ("subject", "issue_type", "issue_description", "custom_fields", "loaded_digest")
         assignee_fields = ("assigned_to",) if self.user_can(request, "reassign") else ()
         return (
             ("client", "lead"),
@@ -148,6 +150,7 @@ class SupportTicketAdmin(RecordAdmin):
             "issue_description",
             *assignee_fields,
             "thread",
+            "custom_fields",
         )
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

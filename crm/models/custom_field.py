@@ -27,6 +27,7 @@ class CustomFieldTable(models.TextChoices):
     CLIENT = "crm.client", "Clients"
     CONTACT = "crm.contact", "Contacts"
     POLICY = "leads.policy", "Policies"
+    TICKET = "support.supportticket", "Tickets"
 
 
 class CustomFieldKind(models.TextChoices):

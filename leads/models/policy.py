@@ -14,6 +14,7 @@ from crm.records.base import (
     RecordQuerySet,
     can_see_everyone,
     choices_check,
+    custom_fields_index,
     json_field,
     json_type_check,
     owned_by_or_unassigned,
@@ -256,6 +257,7 @@ class Policy(Record):
                 name="policies_book",
             ),
             search_index("policies"),
+            custom_fields_index("policies"),
         ]
 
     def __str__(self) -> str:
