@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from crm.records.base import (
@@ -13,6 +14,7 @@ from crm.records.base import (
     choices_check,
     json_field,
     json_type_check,
+    jsonpath_exists,
     not_blank_check,
     with_row_audit,
 )
@@ -45,6 +47,20 @@ class CustomFieldKind(models.TextChoices):
     PHONE = "phone", "Phone"
 
 
+class ChoiceColour(models.TextChoices):
+    """The colours of the theme's badges."""
+
+    GREY = "grey", "Grey"
+    BLUE = "blue", "Blue"
+    TEAL = "teal", "Teal"
+    GREEN = "green", "Green"
+    AMBER = "amber", "Amber"
+    RED = "red", "Red"
+    PURPLE = "purple", "Purple"
+
+
+# Finds a colour that is none; a comparison with something that is no text would be unknown.
+OTHER_COLOUR_PATH = f'$[*].colour ? (@.type() <> "string" || !(@ like_regex "^({"|".join(ChoiceColour.values)})$"))'
 KINDS_WITH_CHOICES = frozenset({CustomFieldKind.CHOICE, CustomFieldKind.CHOICES})
 
 
@@ -63,7 +79,7 @@ class CustomField(Record):
     label = models.CharField(max_length=80)
     help_text = models.CharField(max_length=200, blank=True, default="", db_default="")
     kind = models.CharField(max_length=20, choices=CustomFieldKind.choices)
-    # Each choice is {"value": text, "label": text, "retired": boolean}.
+    # Each choice is {"value": text, "label": text, "retired": boolean, "colour": a ChoiceColour, if it has one}.
     choices = json_field(list)
     is_required = models.BooleanField("required", default=False, db_default=False)
     default_value = models.JSONField("default", null=True, blank=True)
@@ -71,6 +87,14 @@ class CustomField(Record):
     is_filterable = models.BooleanField("offered as a filter", default=True, db_default=True)
     position = models.PositiveSmallIntegerField(
         default=0, db_default=0, help_text="Fields with a lower number come first."
+    )
+    # The keys of groups. No foreign key: a deleted role leaves the field limited, and not open to everyone.
+    editor_roles = ArrayField(
+        models.IntegerField(),
+        verbose_name="who may edit",
+        default=list,
+        blank=True,
+        db_default=models.Value([], ArrayField(models.IntegerField())),
     )
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
     # How the key is promoted ("index"), in a row from `with_promotion`; empty: not at all.
@@ -105,6 +129,11 @@ class CustomField(Record):
                 | models.Q(choices=[]),
                 violation_error_message="Only a field of the kind “Choice” or “Several choices” has choices.",
             ),
+            models.CheckConstraint(
+                name="custom_fields_choice_colours",
+                condition=~models.Q(jsonpath_exists("choices", OTHER_COLOUR_PATH)),
+                violation_error_message=f"The colour of a choice must be one of: {', '.join(ChoiceColour.values)}.",
+            ),
             models.UniqueConstraint(
                 "table",
                 "key",
@@ -128,6 +157,11 @@ class CustomField(Record):
             for choice in self.choices
             if with_retired or not choice.get("retired")
         }
+
+    def choice_colours(self) -> dict[str, str]:
+        """Return the colour of each choice by its value; none at all if no choice has one."""
+        colours = {choice["value"]: choice["colour"] for choice in self.choices if choice.get("colour")}
+        return {**dict.fromkeys(self.choice_labels(), ChoiceColour.GREY.value), **colours} if colours else {}
 
     def clean(self) -> None:
         super().clean()

@@ -1,5 +1,6 @@
 """Transitions shared by all records."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.apps import apps
@@ -13,6 +14,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors
 from crm.models import SavedView, User
 from crm.records.activity import Actor, record
 from crm.records.base import Record
+from crm.records.custom_field_rights import require_field_rights, require_new_field_rights
 from crm.records.local_time import known_time_zones
 from crm.text.cleaning import strip_nul
 
@@ -36,18 +38,35 @@ def describe_record(row: models.Model) -> str:
 
 
 @transaction.atomic
-def create(row: Record, *, by: Actor | User, timeline_owner: models.Model | None = None) -> None:
+def create(
+    row: Record,
+    *,
+    by: Actor | User,
+    timeline_owner: models.Model | None = None,
+    copied_fields: Mapping[str, Any] | None = None,
+) -> None:
     """Save a new `row` and record it on the timeline.
 
+    `copied_fields` are the custom fields of the record that it is made from.
+
     Raises:
-        NotPermitted: `by` may not add such records.
+        NotPermitted: `by` may not add such records, or fill one of their custom fields.
         InvalidInput: a field or constraint refuses it.
     """
+    save_new(row, by=by, copied_fields=copied_fields)
+    record(row, "created", by=by, timeline_owner=timeline_owner, summary=f"Created {describe_record(row)}")
+
+
+def save_new(row: Record, *, by: Actor | User, copied_fields: Mapping[str, Any] | None = None) -> None:
+    """Save a new `row`, which the caller records.
+
+    Raises: as `create`.
+    """
     Actor.of(by).require_permission(permission_name(row, "add"), f"add a {row._meta.verbose_name}")
+    require_new_field_rights(row, by=by, copied=copied_fields)
     with errors_as_invalid_input():
         row.full_clean()
         row.save(force_insert=True)
-    record(row, "created", by=by, timeline_owner=timeline_owner, summary=f"Created {describe_record(row)}")
 
 
 @transaction.atomic
@@ -113,6 +132,21 @@ def delete_unless_protected(row: Record) -> None:
     except ProtectedError as error:
         dependents = ", ".join(sorted({str(describe_record(other)) for other in error.protected_objects})[:3])
         raise IllegalTransition(f"The {describe_record(row)} is still referenced by {dependents}.") from error
+
+
+@transaction.atomic
+def save_edit(row: models.Model, changed: list[str], saved: models.Model, *, by: Actor | User) -> None:
+    """Save the fields of `row` named in `changed`; `saved` is the row as it is in the database, locked.
+
+    Raises:
+        NotPermitted: a custom field differs that `by` may not edit.
+        InvalidInput: a constraint refuses a value.
+    """
+    if "custom_fields" in changed:
+        require_field_rights(row._meta.label_lower, saved.custom_fields, row.custom_fields, by=by)
+    with errors_as_invalid_input():
+        row.save(update_fields=[*changed, "updated_at"])
+    record_edit(row, changed, by=by)
 
 
 @transaction.atomic

@@ -218,6 +218,7 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form, save_error = super().get_form(request, obj, change, **kwargs), getattr(request, "error", "")
+        form.editor = request.user
         return make_form_with_error(form, save_error) if save_error else form
 
     def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -291,11 +292,10 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
         columns = [field.name for field in self.opts.concrete_fields if field.name in form.changed_data]
         if not columns:
             return
-        if not form.is_unchanged_since_load(self.model.everything.select_for_update().get(pk=obj.pk)):
+        saved = self.model.everything.select_for_update().get(pk=obj.pk)
+        if not form.is_unchanged_since_load(saved):
             raise IllegalTransition(EDIT_CONFLICT_MESSAGE)
-        with errors_as_invalid_input():
-            obj.save(update_fields=[*columns, "updated_at"])
-        transitions.record_edit(obj, columns, by=request.user)
+        transitions.save_edit(obj, columns, saved, by=request.user)
         count_edited(obj, {name: form.initial.get(name) for name in columns}, request.user)
 
     def save_formset(self, request: HttpRequest, form: forms.ModelForm, formset: Any, change: bool) -> None:

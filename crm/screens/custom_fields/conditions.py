@@ -15,6 +15,7 @@ from crm.exceptions import InvalidInput
 from crm.models import CustomField, CustomFieldKind
 from crm.records.local_time import start_of_reader_day
 from crm.screens.custom_fields.sort_keys import COLUMN, SORT_KEYS, sort_key, text_keys
+from crm.screens.json_forms.display import NO_COLOUR
 from crm.text.numbers import parse_typed_number
 
 MAX_QUOTED_LENGTH = 40
@@ -60,6 +61,18 @@ class FieldCondition:
             raise InvalidInput(f"Enter {'both values' if self.operator == 'between' else 'a value'}.")
         return CONDITION_BY_KIND.get(kind, text_condition)(self)
 
+    def badges(self) -> list[tuple[str, str]]:
+        """Return the label and the colour of each value, if the choices of the field have colours."""
+        labels, colours = self.field.choice_labels(), self.field.choice_colours()
+        has_badges = colours and self.operator not in EMPTINESS
+        return (
+            [(labels.get(value, value), colours.get(value, NO_COLOUR)) for value in self.values] if has_badges else []
+        )
+
+    @property
+    def operator_label(self) -> str:
+        return OPERATORS_BY_KIND[self.field.kind].get(self.operator, self.operator)
+
     def describe(self) -> str:
         """Return the operator and the values for reading."""
         labels = {"true": "yes", "false": "no"} if self.field.kind == CustomFieldKind.YES_NO else {}
@@ -68,7 +81,7 @@ class FieldCondition:
         if self.operator in EMPTINESS:
             names = []
         text = (" and " if self.operator == "between" else ", ").join(names)
-        return f"{OPERATORS_BY_KIND[self.field.kind].get(self.operator, self.operator)} {text}".strip()
+        return f"{self.operator_label} {text}".strip()
 
 
 def equals(key: str, value: Any) -> Q:

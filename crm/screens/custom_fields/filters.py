@@ -148,6 +148,12 @@ class CustomFieldFilters:
         key, _ = self.split_name(name)
         return self.conditions[key].describe() if key in self.conditions else self.plain_values.get(key, "")
 
+    def chip_parts(self, name: str) -> dict[str, Any]:
+        """Return what the chip of the filter that the parameter `name` belongs to shows: text, or coloured choices."""
+        condition = self.conditions.get(self.split_name(name)[0])
+        badges = condition.badges() if condition else []
+        return {"value": condition.operator_label if badges else self.describe(name), "badges": badges}
+
     @cached_property
     def table_rows(self) -> int:
         """The estimated number of rows of the table."""
@@ -230,6 +236,7 @@ def describe_filter(defined: CustomField, sent: SentFilter) -> dict[str, Any]:
         "operators": operators,
         "operator": sent.operator or next(iter(operators)),
         "choices": choices,
+        "colours": defined.choice_colours(),
         "is_multiple": defined.has_choices,
         "values": sent.values,
         "value": sent.values[-1] if sent.values else "",
