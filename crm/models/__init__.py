@@ -5,6 +5,7 @@ from crm.models.custom_field import CustomField, CustomFieldKind, CustomFieldTab
 from crm.models.duplicate_pair import DuplicatePair
 from crm.models.erased_person import ErasedPerson
 from crm.models.field_usage import FieldStatistic, FieldUsage, FieldUse, IndexUsage, ScannedTable, ValueKind
+from crm.models.kind_change import KindChange, KindChangeState, KindChangeValue, MisfitRule
 from crm.models.merge import Merge
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
 from crm.models.saved_view import SavedView
@@ -29,8 +30,12 @@ __all__ = [
     "FieldUsage",
     "FieldUse",
     "IndexUsage",
+    "KindChange",
+    "KindChangeState",
+    "KindChangeValue",
     "LiveManager",
     "Merge",
+    "MisfitRule",
     "Project",
     "ProjectStatus",
     "Record",

@@ -64,6 +64,20 @@ OTHER_COLOUR_PATH = f'$[*].colour ? (@.type() <> "string" || !(@ like_regex "^({
 KINDS_WITH_CHOICES = frozenset({CustomFieldKind.CHOICE, CustomFieldKind.CHOICES})
 
 
+# A running change of kind, or its undoing, may set the kind that it is about, and nothing else may.
+KIND_GUARD_SQL = """
+    IF NOT EXISTS (
+        SELECT 1 FROM kind_changes
+         WHERE field_id = NEW.id
+           AND (state = 'RUNNING' AND from_kind = OLD.kind AND to_kind = NEW.kind
+                OR state = 'UNDOING' AND from_kind = NEW.kind AND to_kind = OLD.kind)
+    ) THEN
+        RAISE EXCEPTION 'Cannot update the kind of a custom field except by a change of kind';
+    END IF;
+    RETURN NEW;
+"""
+
+
 class CustomFieldQuerySet(RecordQuerySet):
     def of_table(self, table: str) -> "CustomFieldQuerySet":
         """Return the fields in use of `table` (a model label such as `leads.lead`), in the order of its form."""
@@ -114,8 +128,15 @@ class CustomField(Record):
             pgtrigger.Protect(
                 name="identity_is_fixed",
                 operation=pgtrigger.Update,
-                condition=pgtrigger.AnyChange("table", "key", "kind"),
-            )
+                condition=pgtrigger.AnyChange("table", "key"),
+            ),
+            pgtrigger.Trigger(
+                name="kind_is_fixed",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.AnyChange("kind"),
+                func=KIND_GUARD_SQL,
+            ),
         ]
         constraints = [
             choices_check("custom_fields", "table", CustomFieldTable),

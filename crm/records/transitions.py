@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.http import QueryDict
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors_as_invalid_input
-from crm.models import SavedView, User
+from crm.models import KindChangeValue, SavedView, User
 from crm.records.activity import Actor, record
 from crm.records.base import Record
 from crm.records.custom_field_rights import require_field_rights, require_new_field_rights
@@ -117,6 +117,7 @@ def purge(row: Record, *, by: Actor | User) -> None:
     try:
         with errors_as_invalid_input():
             delete_unless_protected(current)
+            KindChangeValue.objects.filter(record_id=row.pk).delete()
     except InvalidInput as error:  # a row that refers to it cannot do without it
         raise IllegalTransition(f"The {describe_record(row)} cannot be purged. {error}") from error
 
