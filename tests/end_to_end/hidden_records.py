@@ -125,7 +125,7 @@ def make_derived_rows(owner: User, rows: dict[type, Any]) -> Iterator[Any]:
     field = CustomField.objects.create(table="crm.client", key="level", label="Level", kind="number")
     kinds = {"from_kind": "text", "to_kind": "number", "misfit_rule": "stop", "aside_key": "level_as_text"}
     change = KindChange.objects.create(field=field, state="UNDONE", **kinds)
-    value = {"table": "crm.client", "record_id": client.pk, "before": "x", "after": 1, "is_kept": True}
+    value = {"table": "crm.client", "record_id": client.pk, "before": ["x"], "after": ["x"], "is_kept": True}
     yield KindChangeValue.objects.create(change=change, **value)
     sides = {"first_table": "crm.client", "first_id": client.pk, "second_table": "leads.lead", "second_id": lead.pk}
     yield DuplicatePair.objects.create(**sides, score=60, reasons=[])

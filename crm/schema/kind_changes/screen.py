@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from crm.exceptions import ActionRefused
+from crm.exceptions import ActionRefused, IllegalTransition
 from crm.models import CustomField, CustomFieldKind, KindChange, KindChangeState, MisfitRule, User
 from crm.records.base import can_see_everyone
 from crm.schema.kind_changes.preview import SAMPLED_ROWS, preview_change
@@ -51,6 +51,8 @@ class UndoKindChange(ActionForm):
 
     def perform(self, record: CustomField, by: User) -> str:
         change = undoable_change(record)
+        if change is None:
+            raise IllegalTransition(f"There is no change of the kind of “{record}” to undo.")
         undo_kind_change(change, by=by)
         return f"“{record}” is of the kind {change.get_from_kind_display()} again. A job restores the values."
 
