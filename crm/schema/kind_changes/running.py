@@ -59,7 +59,9 @@ def convert_or_set_aside(converter: KindConverter) -> Callable[[Any], Any]:
 
 def restore_values(change: KindChange) -> None:
     """Restore the old values. What people have entered since stays as they entered it."""
-    left = change.values.filter(is_kept=False).order_by("id")
-    while stored := list(left.values_list("pk", flat=True)[:BATCH_SIZE]):
-        undo_batch(change, stored)
+    left = change.values.filter(is_kept=False).order_by("record_id").values_list("pk", "record_id")
+    after = UUID(int=0)
+    while stored := list(left.filter(record_id__gt=after)[:BATCH_SIZE]):
+        undo_batch(change, [pk for pk, _ in stored])
+        after = stored[-1][1]
     finish_change(change, KindChangeState.UNDONE, "undone kind", "Undid the change of the kind")

@@ -16,8 +16,8 @@ from django.urls import reverse
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.models import CustomField, CustomFieldKind, KindChange, KindChangeState, MisfitRule, User
 from crm.records.base import can_see_everyone
-from crm.schema.kind_changes.preview import SAMPLED_ROWS, preview_change
-from crm.schema.kind_changes.transitions import CHANGE_PERMISSION, change_kind, undo_kind_change
+from crm.schema.kind_changes.preview import SAMPLED_ROWS, KindPreview, preview_change
+from crm.schema.kind_changes.transitions import CHANGE_PERMISSION, change_kind, find_aside_key, undo_kind_change
 from crm.screens.action_forms import ActionForm
 
 MAX_CHANGES_SHOWN, MAX_KEPT_SHOWN = 5, 20
@@ -81,11 +81,18 @@ def change_kind_view(screen: Any, request: HttpRequest, pk: UUID) -> HttpRespons
         "field": field,
         "form": form,
         "preview": preview,
+        # Without it, no value can be left over.
+        "aside_key": find_aside_key(field) if preview and may_have_misfits(preview, request.user) else "",
         "sampled_rows": SAMPLED_ROWS,
         "sees_everyone": can_see_everyone(request.user),
         "back": screen.page_url(field),
     }
     return TemplateResponse(request, "crm/change_kind.html", context)
+
+
+def may_have_misfits(preview: KindPreview, user: User) -> bool:
+    """Return whether values may not convert: one that was read does not, or not all were read."""
+    return bool(preview.misfit_count) or preview.is_sample or not can_see_everyone(user)
 
 
 def begin_change(screen: Any, request: HttpRequest, field: CustomField) -> HttpResponse:

@@ -11,7 +11,8 @@ from psycopg import sql
 
 from crm.models import CustomField, KindChange
 
-BATCH_SIZE = 1_000
+# Small, because the records of a batch are locked until it is written.
+BATCH_SIZE = 250
 # Of a batch: what is set aside has no value after the change. A record that was changed since it was read stays.
 WRITE_SQL = sql.SQL("""
 WITH written AS (

@@ -6,7 +6,7 @@ from django.db import DatabaseError, transaction
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import Client, CustomField, KindChangeState, KindChangeValue
 from crm.records.transitions import purge, soft_delete
-from crm.schema.kind_changes import stored_values
+from crm.schema.kind_changes import running, stored_values
 from crm.schema.kind_changes.conversion import KindConverter
 from crm.schema.kind_changes.preview import preview_change
 from crm.schema.kind_changes.running import run_kind_change
@@ -84,6 +84,7 @@ def stored() -> dict:
 
 def test_values_convert_and_come_back_exactly(max, monkeypatch):
     monkeypatch.setattr(stored_values, "BATCH_SIZE", 2)
+    monkeypatch.setattr(running, "BATCH_SIZE", 2)
     field = make_field(default_value="7")
     values = {"a": "1,200", "b": "5", "c": " 9 ", "d": 4, "e": ""}
     for name, value in values.items():
