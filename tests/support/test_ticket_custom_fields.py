@@ -1,10 +1,13 @@
 """Custom fields of tickets: everything that a definition gives, from the form to the exported file."""
 
 import pytest
+from django.contrib.auth.models import Group
 
+from crm.exceptions import NotPermitted
 from crm.models import CustomField, CustomFieldTable, SchemaChange
 from crm.schema.undefined_keys import find_undefined_keys
 from support.models import SupportTicket
+from support.transitions import open_ticket
 from tests.cast import make_client, make_ticket, page_text
 
 pytestmark = pytest.mark.django_db
@@ -51,3 +54,12 @@ def test_undefined_key_can_be_adopted_and_asked_an_index_for(max):
     assert [one.key for one in find_undefined_keys(CustomFieldTable.TICKET, max)] == ["plate"]
     texts = {"why": "Slow.", "expected_use": "Daily."}
     SchemaChange.objects.create(table="support.supportticket", key="plate", proposed="index", **texts)
+
+
+def test_limited_field_of_a_new_ticket_is_refused(ann, max, channel):
+    channel.editor_roles = [Group.objects.get(name="manager").pk]
+    channel.save()
+    values = {"client": make_client(), "subject": "No card", "custom_fields": {"channel": "p"}}
+    with pytest.raises(NotPermitted, match="“Reported by” can be edited by these roles only: manager."):
+        open_ticket(SupportTicket(**values), by=ann)
+    open_ticket(SupportTicket(**values), by=max)

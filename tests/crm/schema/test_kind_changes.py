@@ -143,7 +143,8 @@ def test_undoing_keeps_what_people_have_changed_and_lists_it(as_max, as_ann, max
     page = page_text(as_max.get(f"/crm/customfield/{field.pk}/change/"))
     assert "2 values not restored," in page and ">Own</a>" in page and ">Hidden</a>" in page and ">Same</a>" not in page
     page = page_text(as_ann.get(f"/crm/customfield/{field.pk}/change/"))
-    assert ">Own</a>" in page and "Hidden" not in page and "2 values" not in page
+    assert ">Own</a>" in page and "2 values" not in page
+    assert "Hidden" not in page and "Another owner" not in page
 
 
 def test_job_after_a_crash_goes_on_and_converts_nothing_twice(max, monkeypatch):
