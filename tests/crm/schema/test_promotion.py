@@ -183,11 +183,11 @@ def test_decision_needs_a_field_that_an_index_helps(theo):
         return change
 
     make_field(table="leads.lead", key="many", kind="choices", choices=["a"])
-    make_field(table="leads.lead", key="vin")
+    make_field(table="leads.lead", key="level")
     for change, sentence in (
         (request("unknown"), "Define “unknown” as a custom field"),
         (request("many"), "use the index of the whole column"),
-        (request("vin", column="auto_data"), "Define “vin” as a custom field"),
+        (request("level", column="auto_data"), "No line asks for “level”"),
     ):
         with pytest.raises(InvalidInput, match=sentence):
             decide_request(change, decision="index", reason="Used daily.", by=theo)
