@@ -56,6 +56,7 @@ from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
 from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import CountedDeletionMixin, ReadOnlyMixin, RecordAdmin
+from crm.screens.tags import TAGS_LINK
 
 ORDER_BY_ID = {"id": models.F("id")}
 ORDER_BY_NAME = {"name": models.F("name"), **ORDER_BY_ID}
@@ -108,6 +109,7 @@ class ContactInline(LinkInline):
 class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ClientForm
     filterset_class = ClientFilter
+    list_links = (TAGS_LINK,)
     search_label = "Search by name, email or phone"
     row_template = "crm/rows/client.html"
     page_template = "crm/client.html"
@@ -181,6 +183,7 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
 class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ContactForm
     filterset_class = ContactFilter
+    list_links = (TAGS_LINK,)
     search_label = "Search by name, email, phone or title"
     row_template = "crm/rows/contact.html"
     page_template = "crm/contact.html"

@@ -14,7 +14,7 @@ from crm.records.local_time import agency_style
 from crm.records.transitions import create, describe_record
 from crm.runtime.job_queue import enqueue
 from crm.text.cleaning import strip_nul
-from crm.text.tags import unique_tags
+from crm.text.tags import MAX_TAG_LENGTH, clean_tag, unique_tags
 from leads.evaluation_queue import queue_evaluation
 from leads.models import (
     Lead,
@@ -35,7 +35,6 @@ from leads.scoring.rescoring import rescore_leads
 from leads.scoring.stage_moves import signals_after_move
 
 MIN_RANK_GAP = 1e-6
-MAX_LEAD_TAG_LENGTH = 60
 MAX_SIGNALS_PER_LEAD = 500
 SCORE_ALL_TASK = "leads.score_all"
 RESPACE_COLUMN_SQL = """
@@ -334,9 +333,9 @@ def add_tag(lead: Lead, tag: str, *, by: Actor | User) -> None:
         IllegalTransition: the lead already has the tag, or is deleted.
     """
     Actor.of(by).require_permission("leads.change_lead", "tag a lead")
-    tag = strip_nul(tag).strip()
-    if not tag or len(tag) > MAX_LEAD_TAG_LENGTH or "," in tag:
-        raise InvalidInput(f"A tag must have 1 to {MAX_LEAD_TAG_LENGTH} characters and no comma.")
+    tag = clean_tag(tag)
+    if not tag:
+        raise InvalidInput(f"A tag must have 1 to {MAX_TAG_LENGTH} characters and no comma.")
     locked = Lead.everything.select_for_update().get(pk=lead.pk)
     if locked.is_deleted or len(unique_tags([*locked.tags, tag])) == len(locked.tags):
         raise IllegalTransition(
