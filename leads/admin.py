@@ -37,6 +37,8 @@ from leads.action_forms import (
     ChangeTaskStatus,
     CompleteTask,
     DeleteLead,
+    RemoveLeadTag,
+    SetLeadField,
     SetTierOverride,
 )
 from leads.conversion.forms import UndoConversion
@@ -159,7 +161,9 @@ class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Recor
         AssignLeadToMe,
         AssignLead,
         SetTierOverride,
+        SetLeadField,
         AddLeadTag,
+        RemoveLeadTag,
         DeleteLead,
     )
     inlines = (StakeholderInline,)

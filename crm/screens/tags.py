@@ -1,4 +1,4 @@
-"""The screens of tags: the list with counts, another name or colour, and what a new name would change."""
+"""The screens of tags: actions on records, the list with counts, another name or colour and what that would change."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
+from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -15,7 +16,14 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from crm.exceptions import ActionRefused
 from crm.models import TagColour, User
 from crm.records.base import can_see_everyone
-from crm.records.tags.transitions import CHANGE_PERMISSION, colour_tag, rename_tag, views_with_tag
+from crm.records.tags.transitions import (
+    CHANGE_PERMISSION,
+    add_tag,
+    colour_tag,
+    remove_tag,
+    rename_tag,
+    views_with_tag,
+)
 from crm.records.tags.usage import (
     MAX_COUNT,
     SAMPLED_ROW_COUNT,
@@ -26,11 +34,48 @@ from crm.records.tags.usage import (
     with_tags,
 )
 from crm.records.transitions import permission_name
+from crm.screens.action_forms import ActionForm
 from crm.screens.paging import CappedCount, capped_count
+from crm.text.cleaning import ensure_full_stop
 from crm.text.tags import MAX_TAG_LENGTH, clean_tag
 
 # The link above the lists of records with tags.
 TAGS_LINK = ("crm_tags", "sell", "Tags")
+
+
+class AddTag(ActionForm):
+    """Add a tag."""
+
+    verb, label, icon, past_tense = "tag", "Add tag", "sell", "tagged"
+    tag = forms.CharField(max_length=MAX_TAG_LENGTH)
+
+    def perform(self, record: Any, by: User) -> str:
+        add_tag(record, self.cleaned_data["tag"], by=by)
+        return ensure_full_stop(f"Tag added to {record}")
+
+
+class RemoveTag(ActionForm):
+    """Remove a tag."""
+
+    verb, label, icon = "untag", "Remove tag", "label_off"
+    tag = forms.CharField(max_length=MAX_TAG_LENGTH)
+
+    def perform(self, record: Any, by: User) -> str:
+        remove_tag(record, self.cleaned_data["tag"], by=by)
+        return ensure_full_stop(f"Tag removed from {record}")
+
+    def bulk_summary(self, count: int, opts: Options) -> str:
+        noun = opts.verbose_name if count == 1 else opts.verbose_name_plural
+        return f"Tag “{self.cleaned_data['tag'].strip()}” removed from {count:,} {noun}."
+
+
+def tag_actions(model: str) -> tuple[type[ActionForm], type[ActionForm]]:
+    """Return the actions that add and remove a tag of the records of `model`, such as `crm.client`."""
+    app, _, name = model.partition(".")
+    parts = {"permission": f"{app}.change_{name}"}
+    return tuple(
+        type(f"{base.__name__}To", (base,), {**parts, "__doc__": base.__doc__}) for base in (AddTag, RemoveTag)
+    )
 
 
 class TagForm(forms.Form):

@@ -1,4 +1,4 @@
-"""State changes of tags: another name, two that become one, a colour."""
+"""State changes of tags: added and removed, another name, two that become one, a colour."""
 
 from urllib.parse import parse_qsl, urlencode
 
@@ -7,11 +7,12 @@ from django.apps import apps
 from django.db import connection, models, transaction
 from procrastinate.contrib.django import app
 
-from crm.exceptions import InvalidInput, NotPermitted
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import SavedView, Tag, TagColour, User
 from crm.records.activity import Actor, record
 from crm.records.base import can_see_everyone
 from crm.records.tags.usage import TAGGED_TABLES
+from crm.records.transitions import describe_record, permission_name
 from crm.runtime.job_queue import enqueue
 from crm.text.tags import MAX_TAG_LENGTH, clean_tag, unique_tags
 
@@ -78,6 +79,52 @@ def colour_tag(tag: str, colour: str, *, by: User) -> None:
     if colour != TagColour.GREY:
         Tag.objects.create(name=tag, colour=colour)
     record(by, "coloured a tag", by=by, summary=f"Colour of the tag “{tag}”: {TagColour(colour).label.lower()}")
+
+
+@transaction.atomic
+def add_tag(row: models.Model, tag: str, *, by: Actor | User) -> None:
+    """Add `tag` to a record.
+
+    Raises:
+        NotPermitted: `by` may not change such records.
+        InvalidInput: the tag is blank, too long or contains a comma.
+        IllegalTransition: the record already has the tag, or is deleted.
+    """
+    tag = clean_name(tag)
+    locked = lock_to_tag(row, by)
+    if tag.lower() in {one.lower() for one in locked.tags}:
+        raise IllegalTransition(f"The {describe_record(row)} already has this tag.")
+    type(row).everything.filter(pk=row.pk).update(tags=[*locked.tags, tag])
+    row.refresh_from_db()
+    record(row, "tagged", by=by, summary=f"Tagged “{tag}”")
+
+
+@transaction.atomic
+def remove_tag(row: models.Model, tag: str, *, by: Actor | User) -> None:
+    """Remove `tag` from a record, in whatever case it is written.
+
+    Raises:
+        NotPermitted: `by` may not change such records.
+        InvalidInput: the tag is blank, too long or contains a comma.
+        IllegalTransition: the record does not have the tag, or is deleted.
+    """
+    tag = clean_name(tag)
+    locked = lock_to_tag(row, by)
+    tags = [one for one in locked.tags if one.lower() != tag.lower()]
+    if tags == locked.tags:
+        raise IllegalTransition(f"The {describe_record(row)} does not have this tag.")
+    type(row).everything.filter(pk=row.pk).update(tags=tags)
+    row.refresh_from_db()
+    record(row, "untagged", by=by, summary=f"Removed the tag “{tag}”")
+
+
+def lock_to_tag(row: models.Model, by: Actor | User) -> models.Model:
+    """Return the locked record, if `by` may change its tags."""
+    Actor.of(by).require_permission(permission_name(row, "change"), f"tag the {row._meta.verbose_name}")
+    locked = type(row).everything.select_for_update().get(pk=row.pk)
+    if locked.is_deleted:
+        raise IllegalTransition(f"The {describe_record(row)} is deleted.")
+    return locked
 
 
 def require_rights(by: User) -> None:

@@ -67,6 +67,16 @@ document.addEventListener("DOMContentLoaded", () => {
     [...form.elements].forEach((field) => { if (field.name && (field.value === "" || field.dataset.shown)) field.disabled = true; });
   }));
 
+  // Of many inputs, show only the one whose name a select chooses.
+  document.querySelectorAll("select[data-shows]").forEach((choice) => {
+    const show = () => choice.form.querySelectorAll(`[name^="${choice.dataset.shows}."]`).forEach((input) => {
+      const box = input.closest(".field");
+      if (box) box.hidden = input.name !== `${choice.dataset.shows}.${choice.value}`;
+    });
+    choice.addEventListener("change", show);
+    show();
+  });
+
   // Name each autocomplete field by its label, even when empty. The theme creates these fields late.
   const name = () => document.querySelectorAll(".select2-selection[role=combobox]").forEach((box) => {
     const field = box.closest(".select2")?.previousElementSibling;
