@@ -24,7 +24,7 @@ class ChosenValueField(SchemaField):
 
     def __init__(self, fields: list[CustomField], chosen: CustomField | None) -> None:
         self.chosen = chosen
-        super().__init__(table_schema(fields), label="Value")
+        super().__init__(table_schema(fields), label="")
 
     def clean(self, value: Any) -> Any:
         if self.chosen is None:
