@@ -74,6 +74,11 @@ class CustomField(Record):
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
     # How the key is promoted ("index"), in a row from `with_promotion`; empty: not at all.
     promotion: ClassVar[str] = ""
+    # What filters also ask of a question of a line (`QuestionField`): where its values stand, and in which records.
+    column: ClassVar[str] = "custom_fields"
+    is_repeated: ClassVar[bool] = False
+    scope: ClassVar[models.Q] = models.Q()
+    asked: ClassVar[models.Q] = models.Q()
 
     objects = LiveManager.from_queryset(CustomFieldQuerySet)()
     everything = models.Manager.from_queryset(CustomFieldQuerySet)()
@@ -115,6 +120,10 @@ class CustomField(Record):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return (self.key,)
 
     @property
     def has_choices(self) -> bool:
