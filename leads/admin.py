@@ -25,6 +25,7 @@ from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
 from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import CountedDeletionMixin, RecordAdmin
+from crm.screens.tags import TAGS_LINK
 from leads.action_forms import (
     AddLeadNote,
     AddLeadTag,
@@ -35,6 +36,8 @@ from leads.action_forms import (
     ChangeTaskStatus,
     CompleteTask,
     DeleteLead,
+    RemoveLeadTag,
+    SetLeadField,
     SetTierOverride,
 )
 from leads.conversion.forms import UndoConversion
@@ -95,7 +98,7 @@ class StakeholderInline(LinkInline):
 @admin.register(Lead)
 class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = LeadForm
-    list_links = (("leads_lead_board", "view_kanban", "Board"),)
+    list_links = (("leads_lead_board", "view_kanban", "Board"), TAGS_LINK)
     is_importable = True
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
@@ -157,7 +160,9 @@ class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Recor
         AssignLeadToMe,
         AssignLead,
         SetTierOverride,
+        SetLeadField,
         AddLeadTag,
+        RemoveLeadTag,
         DeleteLead,
     )
     inlines = (StakeholderInline,)

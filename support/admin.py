@@ -14,6 +14,7 @@ from unfold.widgets import BASE_INPUT_CLASSES
 from crm.models import Client, User
 from crm.records.local_time import in_agency_zone
 from crm.records.timeline import Position, TimelineLine, TimelinePage, load_target_timeline, load_timeline
+from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
@@ -107,7 +108,14 @@ class SupportTicketAdmin(RecordAdmin):
         PrioritiseTicket,
         EscalateTicket,
     )
-    bulk_actions = (StartTicket, TakeTicket, AssignTicket, PrioritiseTicket, EscalateTicket)
+    bulk_actions = (
+        StartTicket,
+        TakeTicket,
+        AssignTicket,
+        PrioritiseTicket,
+        EscalateTicket,
+        set_field_action(SupportTicket),
+    )
     list_export = ListExport(
         (
             ExportColumn("Number", "number"),

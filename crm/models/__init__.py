@@ -1,6 +1,7 @@
 """Users, people, projects, custom fields, their use and schema requests, saved views, merges and the activity log."""
 
 from crm.models.activity import ActivityLog, ActorType
+from crm.models.badge_colour import BadgeColour
 from crm.models.custom_field import CustomField, CustomFieldKind, CustomFieldTable
 from crm.models.duplicate_pair import DuplicatePair
 from crm.models.erased_person import ErasedPerson
@@ -11,12 +12,14 @@ from crm.models.people import Client, ClientType, Contact, ContactClient, Projec
 from crm.models.saved_view import SavedView
 from crm.models.schema_change import SchemaChange, SchemaChangeState, SchemaDecision
 from crm.models.schema_thresholds import SchemaThresholds
+from crm.models.tag import Tag
 from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet
 
 __all__ = [
     "LIVE",
     "ActivityLog",
     "ActorType",
+    "BadgeColour",
     "Client",
     "ClientType",
     "Contact",
@@ -47,6 +50,7 @@ __all__ = [
     "SchemaChangeState",
     "SchemaDecision",
     "SchemaThresholds",
+    "Tag",
     "User",
     "ValueKind",
 ]

@@ -6,6 +6,7 @@ import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from crm.models.badge_colour import BadgeColour
 from crm.records.base import (
     LIVE,
     LiveManager,
@@ -47,20 +48,8 @@ class CustomFieldKind(models.TextChoices):
     PHONE = "phone", "Phone"
 
 
-class ChoiceColour(models.TextChoices):
-    """The colours of the theme's badges."""
-
-    GREY = "grey", "Grey"
-    BLUE = "blue", "Blue"
-    TEAL = "teal", "Teal"
-    GREEN = "green", "Green"
-    AMBER = "amber", "Amber"
-    RED = "red", "Red"
-    PURPLE = "purple", "Purple"
-
-
 # Finds a colour that is none; a comparison with something that is no text would be unknown.
-OTHER_COLOUR_PATH = f'$[*].colour ? (@.type() <> "string" || !(@ like_regex "^({"|".join(ChoiceColour.values)})$"))'
+OTHER_COLOUR_PATH = f'$[*].colour ? (@.type() <> "string" || !(@ like_regex "^({"|".join(BadgeColour.values)})$"))'
 KINDS_WITH_CHOICES = frozenset({CustomFieldKind.CHOICE, CustomFieldKind.CHOICES})
 
 
@@ -93,7 +82,7 @@ class CustomField(Record):
     label = models.CharField(max_length=80)
     help_text = models.CharField(max_length=200, blank=True, default="", db_default="")
     kind = models.CharField(max_length=20, choices=CustomFieldKind.choices)
-    # Each choice is {"value": text, "label": text, "retired": boolean, "colour": a ChoiceColour, if it has one}.
+    # Each choice is {"value": text, "label": text, "retired": boolean, "colour": a BadgeColour, if it has one}.
     choices = json_field(list)
     is_required = models.BooleanField("required", default=False, db_default=False)
     default_value = models.JSONField("default", null=True, blank=True)
@@ -113,6 +102,11 @@ class CustomField(Record):
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
     # How the key is promoted ("index"), in a row from `with_promotion`; empty: not at all.
     promotion: ClassVar[str] = ""
+    # What filters also ask of a question of a line (`QuestionField`): where its values stand, and in which records.
+    column: ClassVar[str] = "custom_fields"
+    is_repeated: ClassVar[bool] = False
+    scope: ClassVar[models.Q] = models.Q()
+    asked: ClassVar[models.Q] = models.Q()
 
     objects = LiveManager.from_queryset(CustomFieldQuerySet)()
     everything = models.Manager.from_queryset(CustomFieldQuerySet)()
@@ -153,7 +147,7 @@ class CustomField(Record):
             models.CheckConstraint(
                 name="custom_fields_choice_colours",
                 condition=~models.Q(jsonpath_exists("choices", OTHER_COLOUR_PATH)),
-                violation_error_message=f"The colour of a choice must be one of: {', '.join(ChoiceColour.values)}.",
+                violation_error_message=f"The colour of a choice must be one of: {', '.join(BadgeColour.values)}.",
             ),
             models.UniqueConstraint(
                 "table",
@@ -166,6 +160,10 @@ class CustomField(Record):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return (self.key,)
 
     @property
     def has_choices(self) -> bool:
@@ -182,7 +180,7 @@ class CustomField(Record):
     def choice_colours(self) -> dict[str, str]:
         """Return the colour of each choice by its value; none at all if no choice has one."""
         colours = {choice["value"]: choice["colour"] for choice in self.choices if choice.get("colour")}
-        return {**dict.fromkeys(self.choice_labels(), ChoiceColour.GREY.value), **colours} if colours else {}
+        return {**dict.fromkeys(self.choice_labels(), BadgeColour.GREY.value), **colours} if colours else {}
 
     def clean(self) -> None:
         super().clean()

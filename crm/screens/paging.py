@@ -15,7 +15,7 @@ from psycopg.errors import QueryCanceled
 
 from crm.exceptions import InvalidInput
 from crm.records.json_keys import key_path
-from crm.screens.custom_fields.sort_keys import SORT_KEY_FUNCTIONS
+from crm.screens.custom_fields.sort_keys import SORT_KEY_FUNCTIONS, JsonMember
 
 COUNT_LIMIT = 10_000
 COUNT_TIMEOUT_SECONDS = 5
@@ -102,8 +102,12 @@ def find_json_keys(expression: Any) -> Iterator[tuple[str, str]]:
     if steps and isinstance(inner, models.F):
         yield inner.name, key_path(*steps)
     elif getattr(inner, "function", None) in SORT_KEY_FUNCTIONS:
-        column, key = inner.get_source_expressions()
-        yield column.name, key_path(key.value)
+        data, key = inner.get_source_expressions()
+        steps = [key.value]
+        while isinstance(data, JsonMember):
+            data, key = data.get_source_expressions()
+            steps.insert(0, key.value)
+        yield data.name, key_path(*steps)
     elif hasattr(inner, "get_source_expressions"):
         for source in inner.get_source_expressions():
             yield from find_json_keys(source)

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Coalesce
 
@@ -258,6 +259,7 @@ class Policy(Record):
             ),
             search_index("policies"),
             custom_fields_index("policies"),
+            GinIndex(OpClass("data", name="jsonb_path_ops"), condition=LIVE, name="policies_data"),
         ]
 
     def __str__(self) -> str:

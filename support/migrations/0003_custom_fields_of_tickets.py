@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0007_custom_fields_of_tickets"),
+        ("crm", "0008_custom_fields_of_tickets"),
         ("inbox", "0004_email_templates"),
         ("leads", "0006_line_forms"),
         ("support", "0002_tables"),

@@ -8,9 +8,10 @@ from django.test.utils import CaptureQueriesContext
 from crm.exceptions import IllegalTransition, NotPermitted
 from crm.models import Client, CustomField, CustomFieldTable
 from crm.records.custom_field_rights import locked_fields
-from crm.records.transitions import create, save_edit
+from crm.records.transitions import create, save_edit, set_custom_field
 from crm.schema.transitions import bring_field_back, retire_field
 from crm.schema.undefined_keys import find_undefined_keys
+from crm.screens.custom_fields.bulk_edit import set_field_action
 from tests.cast import make_client, page_text
 
 pytestmark = pytest.mark.django_db
@@ -437,3 +438,14 @@ def test_deleted_role_leaves_the_field_limited(as_max, ann, limited):
     form = as_max.get(f"{page}?edit").context["adminform"].form
     assert [label for _, label in form.fields["editor_roles"].choices][-1] == "A deleted role"
     assert locked_fields(CustomField.objects.all(), ann) == [limited]
+
+
+def test_bulk_edit_offers_no_limited_field_and_refuses_one(ann, max, limited):
+    client = make_client(assigned_to=ann)
+    offered = [set_field_action(Client)(user=user).fields["field"] for user in (ann, max)]
+    assert [hasattr(field, "choices") and field.choices for field in offered] == [False, [("level", "Level")]]
+    with pytest.raises(NotPermitted):
+        set_custom_field(client, limited, "gold", by=ann)
+    set_custom_field(client, limited, "gold", by=max)
+    client.refresh_from_db()
+    assert client.custom_fields == {"level": "gold"}

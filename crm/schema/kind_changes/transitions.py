@@ -7,7 +7,6 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import (
@@ -24,7 +23,7 @@ from crm.models import (
 from crm.models.kind_change import TRANSITIONS
 from crm.models.schema_change import UNDECIDED_STATES, JsonColumn
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from crm.schema.kind_changes.conversion import KIND_COLUMNS
 from crm.schema.kind_changes.stored_values import has_key, restore_batch, write_batch
 
@@ -36,7 +35,7 @@ IDLE_STATES = (*UNDECIDED_STATES, SchemaChangeState.DECIDED, SchemaChangeState.U
 
 def queue_run(change: KindChange) -> None:
     """Let a job convert the values, or take that back. Those of one field run one after the other."""
-    task = app.configure_task(
+    task = configure_job(
         RUN_KIND_CHANGE_TASK, queueing_lock=f"kind change {change.pk}", lock=f"kind of field {change.field_id}"
     )
     enqueue(task, change=str(change.pk))

@@ -5,13 +5,12 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from crm.exceptions import IllegalTransition
 from crm.models import SchemaChange, SchemaChangeState, User
 from crm.models.schema_change import BUSY_STATES, TRANSITIONS
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 
 DECIDE_PERMISSION = "crm.decide_schemachange"
 RUN_CHANGE_TASK = "crm.run_schema_change"
@@ -19,7 +18,7 @@ RUN_CHANGE_TASK = "crm.run_schema_change"
 
 def queue_run(change: SchemaChange) -> None:
     """Let a job carry the change out, or take it back. Those of one table run one after the other."""
-    task = app.configure_task(
+    task = configure_job(
         RUN_CHANGE_TASK, queueing_lock=f"schema change {change.pk}", lock=f"schema changes of {change.table}"
     )
     enqueue(task, change=str(change.pk))
@@ -74,7 +73,8 @@ def undo_change(change: SchemaChange, *, by: Actor | User) -> None:
 def move_as_person(change: SchemaChange, state: SchemaChangeState, verb: str, word: str, *, by: Actor | User) -> None:
     Actor.of(by).require_permission(DECIDE_PERMISSION, "carry out requests for the schema")
     if not move(change, state, step="", progress=None, error_message=""):
-        raise IllegalTransition(f"This change is {change.get_state_display().lower()}, so this is not possible.")
+        done = "undone" if state == SchemaChangeState.UNDOING else verb
+        raise IllegalTransition(f"This change is {change.get_state_display().lower()}, so it cannot be {done}.")
     record(change, verb, by=by, summary=f"{word}: {change.get_decision_display()} for “{change.key}”")
 
 

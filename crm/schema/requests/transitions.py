@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import SchemaChange, SchemaChangeState, SchemaDecision, User
-from crm.models.schema_change import APPLIED_BY_JOB, MAX_REASON_LENGTH, JsonColumn
+from crm.models.schema_change import APPLIED_BY_JOB, MAX_REASON_LENGTH
 from crm.records.activity import Actor, record
 from crm.schema.kind_changes.transitions import refuse_during_kind_change
 from crm.schema.promotion.transitions import DECIDE_PERMISSION, queue_run
-from crm.schema.requests.facts import find_field
+from crm.schema.requests.facts import compared_kind
 from crm.screens.custom_fields.schema_requests import REQUEST_PERMISSION
 from crm.screens.custom_fields.sort_keys import SORT_KEYS
 from crm.text.cleaning import strip_nul
@@ -84,17 +84,15 @@ def indexed_kind(change: SchemaChange) -> str:
     """Return the kind by which an index compares the values of the key.
 
     Raises:
-        InvalidInput: the key is no custom field, or an index would not help its kind.
+        InvalidInput: the key is neither a custom field nor a question, or an index would not help its kind.
         IllegalTransition: it has an index already.
     """
-    field = find_field(change)
-    if field is None or change.column != JsonColumn.CUSTOM_FIELDS:
-        raise InvalidInput(f"Define “{change.key[:60]}” as a custom field first: its kind says how values compare.")
-    if field.kind not in SORT_KEYS:
+    kind = compared_kind(change)
+    if kind not in SORT_KEYS:
         raise InvalidInput("The filters of several choices use the index of the whole column already.")
     if SchemaChange.objects.applied().filter(table=change.table, column=change.column, key=change.key).exists():
         raise IllegalTransition(f"“{change.key[:60]}” has an index already.")
-    return field.kind
+    return kind
 
 
 def close_request(change: SchemaChange, state: SchemaChangeState, **changes: Any) -> None:

@@ -1,9 +1,10 @@
-"""The value of a custom field as something that sorts: one expression for filters, orders and indexes.
+"""The value of a custom field or of an answer as something that sorts: one expression for filters, orders, indexes.
 
 Each kind has a function of the database. It never fails and is never null: a missing value, or one that does not fit
 the kind, has the lowest key. What filters and sorts by the same expression is served by an index on it.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -13,7 +14,9 @@ from django.db.models.functions import Collate, Lower
 from psycopg import sql
 
 from crm.models import CustomField, CustomFieldKind
+from crm.screens.custom_fields.questions import QuestionField
 
+FilterField = CustomField | QuestionField
 COLUMN = "custom_fields"
 # As many characters of a text are part of its key.
 TEXT_KEY_LENGTH = 200
@@ -42,12 +45,13 @@ class SortKey(NamedTuple):
     lowest: Any
     collation: str = ""
 
-    def expression(self, key: str, column: str = COLUMN) -> models.expressions.Combinable:
-        value = Func(F(column), Value(key), function=self.function, output_field=self.output_field)
+    def expression(self, data: models.expressions.Combinable, key: str) -> models.expressions.Combinable:
+        """Return the sort key of `key` in `data`, the column or the group in it that holds `key`."""
+        value = Func(data, Value(key), function=self.function, output_field=self.output_field)
         return Collate(value, self.collation) if self.collation else value
 
     def compose(self, data: sql.Composable, key: str) -> sql.Composed:
-        """Return the same expression as SQL; `data` is the column, or the group in it that holds `key`."""
+        """Return the same expression as SQL."""
         value = sql.SQL("{}({}, {})").format(sql.Identifier(self.function), data, sql.Literal(key))
         if not self.collation:
             return value
@@ -71,9 +75,44 @@ SORT_KEYS: dict[str, SortKey] = {
 SORT_KEY_FUNCTIONS = {one.function for one in SORT_KEYS.values()}
 
 
-def sort_key(field: CustomField) -> models.expressions.Combinable:
+class JsonMember(Func):
+    """The value of a key in a JSON object. The key is always a name, where Django takes "5" for a position."""
+
+    template, arg_joiner = "(%(expressions)s)", " -> "
+
+    def __init__(self, data: models.expressions.Combinable, key: str) -> None:
+        super().__init__(data, Value(key), output_field=models.JSONField())
+
+
+class JsonMemberText(JsonMember):
+    """The value of a key in a JSON object as text."""
+
+    arg_joiner = " ->> "
+
+    def __init__(self, data: models.expressions.Combinable, key: str) -> None:
+        super().__init__(data, key)
+        self.output_field = models.TextField()
+
+
+def holder(field: FilterField) -> models.expressions.Combinable:
+    """Return the JSON object in a row that holds the value of `field`: its column, or a group in it."""
+    data: models.expressions.Combinable = F(field.column)
+    for step in field.steps[:-1]:
+        data = JsonMember(data, step)
+    return data
+
+
+def compose_holder(column: str, steps: Sequence[str]) -> sql.Composed:
+    """Return the JSON object that holds the last of `steps` as SQL, the same as `holder`."""
+    data = sql.Composed([sql.Identifier(column)])
+    for step in steps[:-1]:
+        data = sql.SQL("({} -> {})").format(data, sql.Literal(step))
+    return data
+
+
+def sort_key(field: FilterField) -> models.expressions.Combinable:
     """Return the sort key of `field` in a row; the field is of a kind that has one."""
-    return SORT_KEYS[field.kind].expression(field.key)
+    return SORT_KEYS[field.kind].expression(holder(field), field.steps[-1])
 
 
 def text_keys(text: str) -> list[models.expressions.Combinable]:

@@ -11,6 +11,7 @@ from crm.records.activity import SYSTEM_ACTOR
 from crm.schema.promotion.indexes import PromotedKey
 from crm.schema.promotion.running import run_change
 from crm.schema.requests.transitions import decide_request, request_change
+from crm.screens.custom_fields.sort_keys import FilterField
 
 OUR_OBJECTS_SQL = """
 SELECT 'INDEX', relname FROM pg_class WHERE relkind = 'i' AND starts_with(relname, 'cf_')
@@ -26,15 +27,16 @@ def make_field(**kw: Any) -> CustomField:
     return CustomField.objects.create(**{**defaults, **kw})
 
 
-def decided_index(field: CustomField) -> SchemaChange:
+def decided_index(field: FilterField) -> SchemaChange:
     """Return a request for an index on `field` that is decided and queued."""
-    change = SchemaChange(table=field.table, key=field.key, proposed="index", why="Slow.", expected_use="Daily.")
+    place = {"table": field.table, "column": field.column, "key": field.key}
+    change = SchemaChange(**place, proposed="index", why="Slow.", expected_use="Daily.")
     request_change(change, by=SYSTEM_ACTOR)
     decide_request(change, decision="index", reason="Used daily.", by=SYSTEM_ACTOR)
     return change
 
 
-def promote(field: CustomField) -> SchemaChange:
+def promote(field: FilterField) -> SchemaChange:
     """Give `field` an index, as a request, a decision and a job do."""
     change = decided_index(field)
     run_change(change.pk)

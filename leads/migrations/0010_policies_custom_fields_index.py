@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0007_custom_fields_of_tickets"),
-        ("leads", "0006_line_forms"),
+        ("crm", "0008_custom_fields_of_tickets"),
+        ("leads", "0009_names_of_line_columns"),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0007_custom_fields_of_tickets"),
+        ("crm", "0008_custom_fields_of_tickets"),
     ]
 
     operations = [

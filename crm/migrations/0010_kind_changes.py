@@ -14,7 +14,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0008_custom_field_colours_and_roles"),
+        ("crm", "0009_custom_field_colours_and_roles"),
     ]
 
     operations = [
