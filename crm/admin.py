@@ -45,7 +45,6 @@ from crm.schema.usage.screen import FieldStatisticAdmin
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
 from crm.screens.custom_fields.bulk_edit import set_field_action
-from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.duplicates.pairs import DuplicatePairAdmin
 from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.export import PREFERENCE_COLUMNS, ExportColumn, ListExport
@@ -157,11 +156,8 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
     )
 
     def json_schemas(self, row: Client) -> dict[str, Schema]:
-        return {
-            "address": ADDRESS_SCHEMA,
-            "communications": COMMUNICATIONS_SCHEMA,
-            "custom_fields": custom_fields_schema("crm.client"),
-        }
+        schemas = {"address": ADDRESS_SCHEMA, "communications": COMMUNICATIONS_SCHEMA}
+        return {**super().json_schemas(row), **schemas}
 
     def create_record(self, request: HttpRequest, row: Client) -> None:
         row.assigned_to = row.assigned_to or request.user
@@ -173,7 +169,6 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
             **super().page_context(request, row),
             "contacts": links.select_related("contact").order_by("-is_primary", "id")[:50],
             "address": describe_value(row.address, ADDRESS_SCHEMA),
-            "custom_fields": describe_value(row.custom_fields, custom_fields_schema("crm.client")),
             "preferences": describe_value(row.communications, COMMUNICATIONS_SCHEMA),
             "closed_channels": closed_channel_labels(row.communications),
             "projects": row.projects.order_by("-id")[:20],
@@ -214,14 +209,7 @@ class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Re
 
     def page_context(self, request: HttpRequest, row: Contact) -> dict[str, Any]:
         links = row.client_links.filter(client__in=Client.objects.visible_to(request.user)).select_related("client")
-        return {
-            **super().page_context(request, row),
-            "links": links[:50],
-            "custom_fields": describe_value(row.custom_fields, custom_fields_schema("crm.contact")),
-        }
-
-    def json_schemas(self, row: Contact) -> dict[str, Schema]:
-        return {"custom_fields": custom_fields_schema("crm.contact")}
+        return {**super().page_context(request, row), "links": links[:50]}
 
 
 @admin.register(Project)

@@ -7,7 +7,6 @@ from unfold.forms import UserChangeForm
 
 from crm.models import Client, Contact, User
 from crm.records.handover import describe_owned_records
-from crm.screens.custom_fields.form_field import custom_fields_field
 from crm.screens.json_forms.fields import SchemaField, make_tags_field, replace_fields
 from crm.screens.record_forms import RecordForm
 
@@ -46,10 +45,6 @@ COMMUNICATIONS_SCHEMA = {
 }
 
 
-def shared_fields(row: Client | Contact) -> dict[str, forms.Field]:
-    return {"custom_fields": custom_fields_field(row), "tags": make_tags_field()}
-
-
 class ClientForm(RecordForm):
     class Meta:
         model = Client
@@ -61,7 +56,7 @@ class ClientForm(RecordForm):
             "address": SchemaField(ADDRESS_SCHEMA, label="Address"),
             "communications": SchemaField(COMMUNICATIONS_SCHEMA, label="Channels"),
         }
-        replace_fields(self, {**fields, **shared_fields(self.instance)})
+        replace_fields(self, {**fields, "tags": make_tags_field()})
 
 
 class ContactForm(RecordForm):
@@ -71,7 +66,7 @@ class ContactForm(RecordForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        replace_fields(self, shared_fields(self.instance))
+        replace_fields(self, {"tags": make_tags_field()})
 
 
 class StaffForm(UserChangeForm):

@@ -15,7 +15,6 @@ from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
 from crm.models import Client
-from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.json_forms.display import ValueNode, describe_value
@@ -256,21 +255,21 @@ class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Recor
         return self.inlines if obj else ()
 
     def json_schemas(self, row: Lead) -> dict[str, Schema]:
-        return {**lead_schemas(), "custom_fields": custom_fields_schema("leads.lead")}
+        return {**super().json_schemas(row), **lead_schemas()}
 
     def detail_sections(self, row: Lead) -> list[tuple[str, ValueNode]]:
         """Return the title and the content of each card with data of a line or of the lead."""
-        schemas = self.json_schemas(row)
+        schemas = lead_schemas()
         return [
             *((section.title, section.node) for section in line_sections(row, schemas)),
             ("Contact preferences", describe_value(row.communications, schemas["communications"])),
-            ("Custom fields", describe_value(row.custom_fields, schemas["custom_fields"])),
         ]
 
     def page_context(self, request: HttpRequest, row: Lead) -> dict[str, Any]:
         stakeholders = row.contact_links.filter(contact__deleted_at=None)
+        context = super().page_context(request, row)
         return {
-            **super().page_context(request, row),
+            **context,
             "score_explanation": score_explanation(row, ScoringPolicy.objects.active()),
             "probability_explanation": probability_explanation(row),
             "stale_days": stale_days(row),
@@ -279,7 +278,7 @@ class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Recor
             "stage_history": row.stage_history.select_related("from_status", "to_status", "by").order_by("-at", "-id")[
                 :20
             ],
-            "detail_sections": self.detail_sections(row),
+            "detail_sections": [*self.detail_sections(row), ("Custom fields", context["custom_fields"])],
         }
 
 

@@ -11,7 +11,6 @@ from unfold.widgets import UnfoldAdminURLInputWidget
 
 from crm.forms import COMMUNICATIONS_SCHEMA, SHORT_TEXT_SCHEMA
 from crm.records.consent import NO_TRACKING
-from crm.screens.custom_fields.form_field import custom_fields_field
 from crm.screens.json_forms.fields import SchemaField, make_tags_field, replace_fields
 from crm.screens.json_forms.inputs import build_input
 from crm.screens.json_forms.schema import without_keys
@@ -125,7 +124,6 @@ class LeadForm(RecordForm):
                 "line_data": self.other_lines_field(lines),
                 "additional_insureds": SchemaField(ADDITIONAL_INSUREDS_SCHEMA, label="Additional insureds"),
                 "communications": SchemaField(channels, label="Channels"),
-                "custom_fields": custom_fields_field(self.instance),
                 "tags": make_tags_field(),
             },
         )

@@ -10,7 +10,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_in
 from crm.models import User
 from crm.records.activity import Actor, record
 from crm.records.local_time import agency_style
-from crm.records.transitions import create, describe_record
+from crm.records.transitions import create, describe_record, save_new
 from crm.runtime.job_queue import configure_job, enqueue
 from crm.text.cleaning import strip_nul
 from leads.evaluation_queue import queue_evaluation
@@ -48,16 +48,12 @@ def create_lead(lead: Lead, *, by: Actor | User) -> None:
     """Save a new `lead` at the top of the column of its stage, and start its history.
 
     Raises:
-        NotPermitted: `by` may not add leads.
+        NotPermitted: `by` may not add leads, or fill one of their custom fields.
         InvalidInput: a field is invalid or a constraint is violated.
     """
-    actor = Actor.of(by)
-    actor.require_permission("leads.add_lead", "add a lead")
-    with errors_as_invalid_input():
-        lead.full_clean()
-        lead.save(force_insert=True)
+    save_new(lead, by=by)
     lead.refresh_from_db()
-    LeadStageHistory.objects.create(lead=lead, to_status=lead.status, by=actor.user, at=lead.created_at)
+    LeadStageHistory.objects.create(lead=lead, to_status=lead.status, by=Actor.of(by).user, at=lead.created_at)
     field_signals.sync_field_signals([lead.pk], ScoringPolicy.objects.active(), timezone.now())
     take_arrival_snapshot(lead)
     refresh_score_and_prediction(lead)

@@ -14,6 +14,7 @@ from unfold.widgets import BASE_INPUT_CLASSES
 from crm.models import Client, User
 from crm.records.local_time import in_agency_zone
 from crm.records.timeline import Position, TimelineLine, TimelinePage, load_target_timeline, load_timeline
+from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
@@ -60,6 +61,7 @@ class SupportTicketAdmin(RecordAdmin):
         "issue_description",
         "resolution_summary",
         "notes",
+        "custom_fields",
         "search_text",
         *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
         *UNSHOWN_LEAD_FIELDS,
@@ -106,7 +108,14 @@ class SupportTicketAdmin(RecordAdmin):
         PrioritiseTicket,
         EscalateTicket,
     )
-    bulk_actions = (StartTicket, TakeTicket, AssignTicket, PrioritiseTicket, EscalateTicket)
+    bulk_actions = (
+        StartTicket,
+        TakeTicket,
+        AssignTicket,
+        PrioritiseTicket,
+        EscalateTicket,
+        set_field_action(SupportTicket),
+    )
     list_export = ListExport(
         (
             ExportColumn("Number", "number"),
@@ -134,12 +143,13 @@ class SupportTicketAdmin(RecordAdmin):
                 lead_name=visible_name(Lead, "lead", "contact_name", user),
             )
         ),
+        has_custom_fields=True,
     )
     autocomplete_fields = ("client", "lead", "thread")
 
     def get_fields(self, request: HttpRequest, obj: SupportTicket | None = None) -> tuple[Any, ...]:
         if obj:
-            return ("subject", "issue_type", "issue_description", "loaded_digest")
+            return ("subject", "issue_type", "issue_description", "custom_fields", "loaded_digest")
         assignee_fields = ("assigned_to",) if self.user_can(request, "reassign") else ()
         return (
             ("client", "lead"),
@@ -148,6 +158,7 @@ class SupportTicketAdmin(RecordAdmin):
             "issue_description",
             *assignee_fields,
             "thread",
+            "custom_fields",
         )
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

@@ -9,6 +9,7 @@ from django import forms
 from django.utils import timezone
 
 from crm.models import Client, User
+from crm.screens.custom_fields.filters import CustomFieldFilterMixin
 from crm.screens.filters import LiveRowsFilter, RelatedRecordFilter, filter_by_owner, owner_choices, split_search_terms
 from leads.models import Lead
 from support.models import SupportTicket, TicketPriority, TicketQuerySet, TicketStatus
@@ -40,7 +41,7 @@ def recent_issue_types(user: User) -> list[str]:
     return sorted({kind for kind in newest.values_list("issue_type", flat=True)[:500] if kind})
 
 
-class TicketFilter(LiveRowsFilter):
+class TicketFilter(CustomFieldFilterMixin, LiveRowsFilter):
     """Filter tickets. Without a status, show the unresolved ones."""
 
     q = django_filters.CharFilter(method="search", label="Search", min_length=MIN_TICKET_SEARCH_LENGTH, max_length=200)

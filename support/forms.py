@@ -16,7 +16,7 @@ FIELD_LABELS = {
 class TicketForm(RecordForm):
     class Meta:
         model = SupportTicket
-        fields = ("subject", "issue_type", "issue_description")
+        fields = ("subject", "issue_type", "issue_description", "custom_fields")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

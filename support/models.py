@@ -15,6 +15,7 @@ from crm.records.base import (
     RecordQuerySet,
     can_see_everyone,
     choices_check,
+    custom_fields_index,
     empty_for_null,
     json_field,
     json_type_check,
@@ -132,6 +133,7 @@ class SupportTicket(Record):
         "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="tickets"
     )
     notes = json_field(list)
+    custom_fields = json_field(dict)
     first_response_due_at = models.DateTimeField(null=True, blank=True)
     resolve_due_at = models.DateTimeField(null=True, blank=True)
     first_responded_at = models.DateTimeField(null=True, blank=True)
@@ -153,7 +155,7 @@ class SupportTicket(Record):
             ("purge_supportticket", "Can permanently delete a ticket"),
         ]
         triggers = [
-            empty_for_null(**dict.fromkeys(TEXTS_OF_OTHER_PROGRAMS, "''"), notes="'[]'"),
+            empty_for_null(**dict.fromkeys(TEXTS_OF_OTHER_PROGRAMS, "''"), notes="'[]'", custom_fields="'{}'"),
             pgtrigger.Trigger(
                 name="subject_by_default",
                 operation=pgtrigger.Insert | pgtrigger.UpdateOf("subject"),
@@ -168,6 +170,7 @@ class SupportTicket(Record):
             choices_check("support_tickets", "priority", TicketPriority),
             range_check("support_tickets", "satisfaction", 1, 5),
             json_type_check("support_tickets", "notes", "array"),
+            json_type_check("support_tickets", "custom_fields", "object"),
             models.CheckConstraint(
                 name="support_tickets_notes_well_formed",
                 condition=~models.Q(jsonpath_exists("notes", MALFORMED_NOTE_PATH))
@@ -215,6 +218,7 @@ class SupportTicket(Record):
                 name="support_tickets_deleted",
             ),
             search_index("support_tickets"),
+            custom_fields_index("support_tickets"),
         ]
 
     def __str__(self) -> str:

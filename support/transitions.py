@@ -10,6 +10,7 @@ from django.utils import timezone
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import ActivityLog, User
 from crm.records.activity import Actor, record
+from crm.records.custom_field_rights import require_new_field_rights
 from crm.records.local_time import format_agency_moment
 from support.due_times import compute_due_times
 from support.models import TICKET_TRANSITIONS, SupportTicket, TicketPriority, TicketStatus
@@ -24,11 +25,12 @@ def open_ticket(ticket: SupportTicket, *, by: Actor | User) -> None:
     """Save a new `ticket` with its number and its due times.
 
     Raises:
-        NotPermitted: `by` may not add tickets.
+        NotPermitted: `by` may not add tickets, or fill one of their custom fields.
         InvalidInput: there is neither a subject nor a description, a field is invalid, or a constraint is violated.
     """
     actor = Actor.of(by)
     actor.require_permission("support.add_supportticket", "open a ticket")
+    require_new_field_rights(ticket, by=by)
     if not (ticket.subject.strip() or ticket.issue_description.strip()):
         raise InvalidInput("Enter a subject or a description.")
     ticket.created_by = ticket.created_by or str(actor)

@@ -1,22 +1,25 @@
 """Users, people, projects, custom fields, their use and schema requests, saved views, merges and the activity log."""
 
 from crm.models.activity import ActivityLog, ActorType
+from crm.models.badge_colour import BadgeColour
 from crm.models.custom_field import CustomField, CustomFieldKind, CustomFieldTable
 from crm.models.duplicate_pair import DuplicatePair
 from crm.models.erased_person import ErasedPerson
 from crm.models.field_usage import FieldStatistic, FieldUsage, FieldUse, IndexUsage, ScannedTable, ValueKind
+from crm.models.kind_change import KindChange, KindChangeState, KindChangeValue, MisfitRule
 from crm.models.merge import Merge
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
 from crm.models.saved_view import SavedView
 from crm.models.schema_change import SchemaChange, SchemaChangeState, SchemaDecision
 from crm.models.schema_thresholds import SchemaThresholds
-from crm.models.tag import Tag, TagColour
+from crm.models.tag import Tag
 from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet
 
 __all__ = [
     "LIVE",
     "ActivityLog",
     "ActorType",
+    "BadgeColour",
     "Client",
     "ClientType",
     "Contact",
@@ -30,8 +33,12 @@ __all__ = [
     "FieldUsage",
     "FieldUse",
     "IndexUsage",
+    "KindChange",
+    "KindChangeState",
+    "KindChangeValue",
     "LiveManager",
     "Merge",
+    "MisfitRule",
     "Project",
     "ProjectStatus",
     "Record",
@@ -44,7 +51,6 @@ __all__ = [
     "SchemaDecision",
     "SchemaThresholds",
     "Tag",
-    "TagColour",
     "User",
     "ValueKind",
 ]

@@ -3,8 +3,10 @@
 from typing import ClassVar
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from crm.models.badge_colour import BadgeColour
 from crm.records.base import (
     LIVE,
     LiveManager,
@@ -13,6 +15,7 @@ from crm.records.base import (
     choices_check,
     json_field,
     json_type_check,
+    jsonpath_exists,
     not_blank_check,
     with_row_audit,
 )
@@ -27,6 +30,7 @@ class CustomFieldTable(models.TextChoices):
     CLIENT = "crm.client", "Clients"
     CONTACT = "crm.contact", "Contacts"
     POLICY = "leads.policy", "Policies"
+    TICKET = "support.supportticket", "Tickets"
 
 
 class CustomFieldKind(models.TextChoices):
@@ -44,7 +48,23 @@ class CustomFieldKind(models.TextChoices):
     PHONE = "phone", "Phone"
 
 
+# Finds a colour that is none; a comparison with something that is no text would be unknown.
+OTHER_COLOUR_PATH = f'$[*].colour ? (@.type() <> "string" || !(@ like_regex "^({"|".join(BadgeColour.values)})$"))'
 KINDS_WITH_CHOICES = frozenset({CustomFieldKind.CHOICE, CustomFieldKind.CHOICES})
+
+
+# A running change of kind, or its undoing, may set the kind that it is about, and nothing else may.
+KIND_GUARD_SQL = """
+    IF NOT EXISTS (
+        SELECT 1 FROM kind_changes
+         WHERE field_id = NEW.id
+           AND (state = 'RUNNING' AND from_kind = OLD.kind AND to_kind = NEW.kind
+                OR state = 'UNDOING' AND from_kind = NEW.kind AND to_kind = OLD.kind)
+    ) THEN
+        RAISE EXCEPTION 'Cannot update the kind of a custom field except by a change of kind';
+    END IF;
+    RETURN NEW;
+"""
 
 
 class CustomFieldQuerySet(RecordQuerySet):
@@ -62,7 +82,7 @@ class CustomField(Record):
     label = models.CharField(max_length=80)
     help_text = models.CharField(max_length=200, blank=True, default="", db_default="")
     kind = models.CharField(max_length=20, choices=CustomFieldKind.choices)
-    # Each choice is {"value": text, "label": text, "retired": boolean}.
+    # Each choice is {"value": text, "label": text, "retired": boolean, "colour": a BadgeColour, if it has one}.
     choices = json_field(list)
     is_required = models.BooleanField("required", default=False, db_default=False)
     default_value = models.JSONField("default", null=True, blank=True)
@@ -70,6 +90,14 @@ class CustomField(Record):
     is_filterable = models.BooleanField("offered as a filter", default=True, db_default=True)
     position = models.PositiveSmallIntegerField(
         default=0, db_default=0, help_text="Fields with a lower number come first."
+    )
+    # The keys of groups. No foreign key: a deleted role leaves the field limited, and not open to everyone.
+    editor_roles = ArrayField(
+        models.IntegerField(),
+        verbose_name="who may edit",
+        default=list,
+        blank=True,
+        db_default=models.Value([], ArrayField(models.IntegerField())),
     )
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
     # How the key is promoted ("index"), in a row from `with_promotion`; empty: not at all.
@@ -94,8 +122,15 @@ class CustomField(Record):
             pgtrigger.Protect(
                 name="identity_is_fixed",
                 operation=pgtrigger.Update,
-                condition=pgtrigger.AnyChange("table", "key", "kind"),
-            )
+                condition=pgtrigger.AnyChange("table", "key"),
+            ),
+            pgtrigger.Trigger(
+                name="kind_is_fixed",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.AnyChange("kind"),
+                func=KIND_GUARD_SQL,
+            ),
         ]
         constraints = [
             choices_check("custom_fields", "table", CustomFieldTable),
@@ -108,6 +143,11 @@ class CustomField(Record):
                 condition=models.Q(kind__in=[kind.value for kind in CustomFieldKind if kind in KINDS_WITH_CHOICES])
                 | models.Q(choices=[]),
                 violation_error_message="Only a field of the kind “Choice” or “Several choices” has choices.",
+            ),
+            models.CheckConstraint(
+                name="custom_fields_choice_colours",
+                condition=~models.Q(jsonpath_exists("choices", OTHER_COLOUR_PATH)),
+                violation_error_message=f"The colour of a choice must be one of: {', '.join(BadgeColour.values)}.",
             ),
             models.UniqueConstraint(
                 "table",
@@ -136,6 +176,11 @@ class CustomField(Record):
             for choice in self.choices
             if with_retired or not choice.get("retired")
         }
+
+    def choice_colours(self) -> dict[str, str]:
+        """Return the colour of each choice by its value; none at all if no choice has one."""
+        colours = {choice["value"]: choice["colour"] for choice in self.choices if choice.get("colour")}
+        return {**dict.fromkeys(self.choice_labels(), BadgeColour.GREY.value), **colours} if colours else {}
 
     def clean(self) -> None:
         super().clean()

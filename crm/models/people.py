@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.postgres.functions import RandomUUID
-from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Lower
 from uuid_utils.compat import uuid7
@@ -17,6 +16,7 @@ from crm.records.base import (
     RecordQuerySet,
     can_see_everyone,
     choices_check,
+    custom_fields_index,
     digits_only,
     distinct_tags_check,
     json_field,
@@ -158,7 +158,7 @@ class Client(Record):
             models.Index("name", "id", condition=LIVE & ~models.Q(communications={}), name="clients_with_preferences"),
             merged_into_index("clients"),
             tags_index("clients"),
-            GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="clients_custom_fields"),
+            custom_fields_index("clients"),
             search_index("clients"),
         ]
 
@@ -226,7 +226,7 @@ class Contact(Record):
             models.Index(phone_tail("phone"), condition=LIVE & ~models.Q(phone=""), name="contacts_by_phone"),
             merged_into_index("contacts"),
             tags_index("contacts"),
-            GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name="contacts_custom_fields"),
+            custom_fields_index("contacts"),
             search_index("contacts"),
         ]
 

@@ -87,6 +87,7 @@ COLUMNS_BY_TABLE: dict[str, tuple[str, ...]] = {
     CustomFieldTable.CLIENT: ("custom_fields",),
     CustomFieldTable.CONTACT: ("custom_fields",),
     CustomFieldTable.POLICY: ("custom_fields", "data"),
+    CustomFieldTable.TICKET: ("custom_fields",),
 }
 
 

@@ -7,20 +7,9 @@ from django.db import models
 from django.db.models.functions import Lower
 from uuid_utils.compat import uuid7
 
+from crm.models.badge_colour import BadgeColour
 from crm.records.base import choices_check, not_blank_check
 from crm.text.tags import MAX_TAG_LENGTH
-
-
-class TagColour(models.TextChoices):
-    """The colours of the theme's badges."""
-
-    GREY = "grey", "Grey"
-    BLUE = "blue", "Blue"
-    TEAL = "teal", "Teal"
-    GREEN = "green", "Green"
-    AMBER = "amber", "Amber"
-    RED = "red", "Red"
-    PURPLE = "purple", "Purple"
 
 
 class TagQuerySet(models.QuerySet):
@@ -35,7 +24,7 @@ class Tag(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, db_default=RandomUUID(), editable=False)
     name = models.CharField(max_length=MAX_TAG_LENGTH)
-    colour = models.CharField(max_length=10, choices=TagColour.choices)
+    colour = models.CharField(max_length=10, choices=BadgeColour.choices)
 
     objects = TagQuerySet.as_manager()
 
@@ -43,7 +32,7 @@ class Tag(models.Model):
         db_table = "tags"
         default_permissions = ("change",)
         constraints = [
-            choices_check("tags", "colour", TagColour),
+            choices_check("tags", "colour", BadgeColour),
             not_blank_check("tags", "name"),
             models.UniqueConstraint(
                 Lower("name"), name="tags_name_once", violation_error_message="Two tags must not differ only by case."

@@ -241,6 +241,11 @@ def search_index(table: str) -> GinIndex:
     return GinIndex(OpClass("search_text", name="gin_trgm_ops"), condition=LIVE, name=f"{table}_search")
 
 
+def custom_fields_index(table: str) -> GinIndex:
+    """Return the index that serves the filters by a value of any custom field."""
+    return GinIndex(OpClass("custom_fields", name="jsonb_path_ops"), condition=LIVE, name=f"{table}_custom_fields")
+
+
 def owned_by_or_unassigned(user: Any, field: str = "assigned_to") -> models.Q:
     """Return the condition for rows owned by `user` or unassigned."""
     return models.Q(**{field: user}) | models.Q(**{f"{field}__isnull": True})

@@ -41,7 +41,8 @@ def choice_schema(field: CustomField, saved_choices: Iterable[Any]) -> Schema:
     """Return the choices that a form offers, with a label for every choice that `field` has or had."""
     offered = list(field.choice_labels(with_retired=False))
     extra = [choice for choice in saved_choices if isinstance(choice, str) and choice not in offered]
-    return {"enum": [*offered, *dict.fromkeys(extra)], "labels": field.choice_labels()}
+    colours = {"colours": colours} if (colours := field.choice_colours()) else {}
+    return {"enum": [*offered, *dict.fromkeys(extra)], "labels": field.choice_labels(), **colours}
 
 
 def table_schema(fields: Iterable[CustomField], saved_values: Any = None) -> Schema:

@@ -1,5 +1,6 @@
 """Transitions shared by all records."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.apps import apps
@@ -10,9 +11,10 @@ from django.db.models.functions import Now
 from django.http import QueryDict
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors_as_invalid_input
-from crm.models import CustomField, SavedView, User
+from crm.models import CustomField, KindChangeValue, SavedView, User
 from crm.records.activity import Actor, record
 from crm.records.base import Record
+from crm.records.custom_field_rights import require_field_rights, require_new_field_rights
 from crm.records.local_time import known_time_zones
 from crm.text.cleaning import strip_nul
 
@@ -36,18 +38,35 @@ def describe_record(row: models.Model) -> str:
 
 
 @transaction.atomic
-def create(row: Record, *, by: Actor | User, timeline_owner: models.Model | None = None) -> None:
+def create(
+    row: Record,
+    *,
+    by: Actor | User,
+    timeline_owner: models.Model | None = None,
+    copied_fields: Mapping[str, Any] | None = None,
+) -> None:
     """Save a new `row` and record it on the timeline.
 
+    `copied_fields` are the custom fields of the record that it is made from.
+
     Raises:
-        NotPermitted: `by` may not add such records.
+        NotPermitted: `by` may not add such records, or fill one of their custom fields.
         InvalidInput: a field or constraint refuses it.
     """
+    save_new(row, by=by, copied_fields=copied_fields)
+    record(row, "created", by=by, timeline_owner=timeline_owner, summary=f"Created {describe_record(row)}")
+
+
+def save_new(row: Record, *, by: Actor | User, copied_fields: Mapping[str, Any] | None = None) -> None:
+    """Save a new `row`, which the caller records.
+
+    Raises: as `create`.
+    """
     Actor.of(by).require_permission(permission_name(row, "add"), f"add a {row._meta.verbose_name}")
+    require_new_field_rights(row, by=by, copied=copied_fields)
     with errors_as_invalid_input():
         row.full_clean()
         row.save(force_insert=True)
-    record(row, "created", by=by, timeline_owner=timeline_owner, summary=f"Created {describe_record(row)}")
 
 
 @transaction.atomic
@@ -98,6 +117,7 @@ def purge(row: Record, *, by: Actor | User) -> None:
     try:
         with errors_as_invalid_input():
             delete_unless_protected(current)
+            KindChangeValue.objects.filter(record_id=row.pk).delete()
     except InvalidInput as error:  # a row that refers to it cannot do without it
         raise IllegalTransition(f"The {describe_record(row)} cannot be purged. {error}") from error
 
@@ -116,6 +136,21 @@ def delete_unless_protected(row: Record) -> None:
 
 
 @transaction.atomic
+def save_edit(row: models.Model, changed: list[str], saved: models.Model, *, by: Actor | User) -> None:
+    """Save the fields of `row` named in `changed`; `saved` is the row as it is in the database, locked.
+
+    Raises:
+        NotPermitted: a custom field differs that `by` may not edit.
+        InvalidInput: a constraint refuses a value.
+    """
+    if "custom_fields" in changed:
+        require_field_rights(row._meta.label_lower, saved.custom_fields, row.custom_fields, by=by)
+    with errors_as_invalid_input():
+        row.save(update_fields=[*changed, "updated_at"])
+    record_edit(row, changed, by=by)
+
+
+@transaction.atomic
 def record_edit(
     row: models.Model, changed: list[str], *, by: Actor | User, timeline_owner: models.Model | None = None
 ) -> None:
@@ -130,7 +165,7 @@ def set_custom_field(row: Any, field: CustomField, value: Any, *, by: Actor | Us
     """Set the custom field `field` of `row` to a checked `value`; None clears it.
 
     Raises:
-        NotPermitted: `by` may not change such records.
+        NotPermitted: `by` may not change such records, or not this field.
         IllegalTransition: the record is deleted, the field is retired, or the value is this one already.
         InvalidInput: a constraint refuses the value.
     """
@@ -147,9 +182,7 @@ def set_custom_field(row: Any, field: CustomField, value: Any, *, by: Actor | Us
             f"The {describe_record(row)} {'has no' if value is None else 'already has this'} value."
         )
     row.custom_fields = values
-    with errors_as_invalid_input():
-        row.save(update_fields=["custom_fields", "updated_at"])
-    record_edit(row, ["custom_fields"], by=by)
+    save_edit(row, ["custom_fields"], locked, by=by)
 
 
 @transaction.atomic

@@ -1,32 +1,47 @@
 """The form of a custom field's definition."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from crm.models import CustomField
+from crm.models import BadgeColour, CustomField
 from crm.models.custom_field import KINDS_WITH_CHOICES, MAX_KEY_LENGTH
+from crm.records.custom_field_rights import DELETED_ROLE
 from crm.records.custom_field_schemas import value_schema
 from crm.screens.json_forms.errors import find_errors
 from crm.screens.json_forms.fields import SchemaField, replace_fields
 from crm.screens.json_forms.inputs import build_input
+from crm.screens.json_forms.list_inputs import CheckboxList
 from crm.screens.json_forms.schema import Schema, choice_label, is_choice_list
 from crm.screens.record_forms import RecordForm
 from crm.text.letters import plain_letters
 
 MAX_CHOICES = 100
+EDITORS_HELP = (
+    "Without a tick, everyone who may edit the record. With ticks, users with one of these roles; others see the value."
+)
 CHOICE_TABLE_SCHEMA = {
     "type": "array",
     "spareRows": 6,
     "items": {
         "type": "object",
-        "propertyOrder": ["label", "value", "retired"],
+        "propertyOrder": ["label", "value", "colour", "retired"],
         "properties": {
             "label": {"type": "string", "maxLength": 100, "title": "Choice"},
             "value": {"type": "string", "maxLength": 100, "title": "Stored as (the choice, if empty)"},
+            "colour": {
+                "type": "string",
+                "title": "Colour",
+                "enum": BadgeColour.values,
+                "labels": dict(BadgeColour.choices),
+                "blank": "None",
+            },
             "retired": {"type": "boolean", "title": "Retired"},
         },
     },
@@ -52,7 +67,9 @@ class ChoicesField(SchemaField):
             label, stored = row.get("label", "").strip(), row.get("value", "").strip()
             if not (label or stored):
                 raise ValidationError("Enter the name of each choice.")
-            choices.append({"value": stored or label, "label": label or stored, "retired": bool(row.get("retired"))})
+            colour = {"colour": row["colour"]} if row.get("colour") else {}
+            choice = {"value": stored or label, "label": label or stored, "retired": bool(row.get("retired"))}
+            choices.append({**choice, **colour})
         if len(choices) > MAX_CHOICES:
             raise ValidationError(f"A field can have at most {MAX_CHOICES} choices; these are {len(choices)}.")
         for part in ("value", "label"):
@@ -60,6 +77,24 @@ class ChoicesField(SchemaField):
             if twice := next((choice[part] for choice in choices if texts.count(choice[part].casefold()) > 1), ""):
                 raise ValidationError(f"The choice “{twice}” is there twice.")
         return choices
+
+
+class RolesField(forms.TypedMultipleChoiceField):
+    """The keys of roles. One that was deleted stays, so that saving the form opens the field to nobody."""
+
+    def __init__(self, present: Iterable[int], **kwargs: Any) -> None:
+        roles = dict(Group.objects.order_by("name").values_list("pk", "name"))
+        deleted = [(key, capfirst(DELETED_ROLE)) for key in present if key not in roles]
+        super().__init__(
+            choices=[(key, capfirst(name)) for key, name in roles.items()] + deleted,
+            coerce=int,
+            required=False,
+            widget=CheckboxList,
+            **kwargs,
+        )
+
+    def clean(self, value: Any) -> list[int]:
+        return sorted(super().clean(value))
 
 
 DEFAULT_NOTATION = "text, a number, a date such as 2027-03-31, yes or no, a choice"
@@ -120,6 +155,7 @@ class CustomFieldForm(RecordForm):
             "is_on_list",
             "is_filterable",
             "position",
+            "editor_roles",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -127,7 +163,8 @@ class CustomFieldForm(RecordForm):
         if "key" in self.fields:
             self.fields["key"].required = False
             self.fields["key"].help_text = "Made from the label if empty. It cannot be changed later."
-        replace_fields(self, {"choices": ChoicesField(label="Choices")})
+        roles = RolesField(self.instance.editor_roles, label="Who may edit", help_text=EDITORS_HELP)
+        replace_fields(self, {"choices": ChoicesField(label="Choices"), "editor_roles": roles})
         if self.instance.default_value is not None:
             text = default_as_text(value_schema(self.instance), self.instance.default_value)
             self.initial.setdefault("default_text", text)

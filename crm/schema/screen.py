@@ -1,19 +1,24 @@
 """The screens of custom fields: the definitions, and the keys that have none."""
 
+from functools import partial
 from typing import Any
 
 import django_filters
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
 
 from crm.models import CustomField, CustomFieldKind, CustomFieldTable, User
 from crm.models.schema_change import with_promotion
+from crm.records.custom_field_rights import role_names
 from crm.records.custom_field_schemas import value_schema
 from crm.schema.forms import CHOICE_TABLE_SCHEMA, CustomFieldForm
+from crm.schema.kind_changes.screen import UndoKindChange, change_kind_view, kind_changes_context
 from crm.schema.transitions import RETIRE_PERMISSION, bring_field_back, retire_field
 from crm.schema.undefined_keys import SAMPLED_ROW_COUNT, find_undefined_keys
 from crm.screens.action_forms import ActionForm
@@ -95,7 +100,7 @@ class CustomFieldAdmin(RecordAdmin):
         ),
         Tab("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted(), "crm.restore_customfield"),
     )
-    page_actions = (RetireField, BringFieldBack)
+    page_actions = (UndoKindChange, RetireField, BringFieldBack)
     empty_text = "No custom fields yet."
     fields = (
         ("table", "kind"),
@@ -105,6 +110,7 @@ class CustomFieldAdmin(RecordAdmin):
         "default_text",
         ("is_required", "is_on_list", "is_filterable"),
         "position",
+        "editor_roles",
         "loaded_digest",
     )
 
@@ -125,15 +131,27 @@ class CustomFieldAdmin(RecordAdmin):
         return links
 
     def json_schemas(self, row: CustomField) -> dict[str, Schema]:
-        return {"choices": CHOICE_TABLE_SCHEMA}
+        roles = {key: capfirst(name) for key, name in Group.objects.values_list("pk", "name")}
+        return {"choices": CHOICE_TABLE_SCHEMA, "editor_roles": {"type": "array", "items": {"labels": roles}}}
 
     def page_context(self, request: HttpRequest, row: CustomField) -> dict[str, Any]:
         default = describe_value(row.default_value, value_schema(row)) if row.default_value is not None else None
-        return {**super().page_context(request, row), "default": default}
+        editors = [capfirst(name) for name in role_names(row)]
+        return {
+            **super().page_context(request, row),
+            "default": default,
+            "editors": editors,
+            **kind_changes_context(row, request.user),
+        }
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(require_safe(self.undefined_keys_view))
-        return [path("undefined/", view, name="crm_customfield_undefined"), *super().get_urls()]
+        kind = self.admin_site.admin_view(partial(change_kind_view, self))
+        return [
+            path("undefined/", view, name="crm_customfield_undefined"),
+            path("<uuid:pk>/kind/", kind, name="crm_customfield_kind"),
+            *super().get_urls(),
+        ]
 
     def undefined_keys_view(self, request: HttpRequest) -> HttpResponse:
         """List the keys without a definition in records that the user may see, each with a link that defines it."""

@@ -299,7 +299,7 @@ class KeysetChangeList(ChangeList):
             chips.append(
                 {
                     "label": self.filter_label(key),
-                    "value": self.filter_value(key, value),
+                    **self.filter_value(key, value),
                     "url": "?" + urlencode(remaining_params),
                     "plan": self.filter_plan(key) if self.is_custom_filter(key) else None,
                 }
@@ -312,14 +312,15 @@ class KeysetChangeList(ChangeList):
         form_field = self.filterset.form.fields.get(key)
         return str(form_field.label) if form_field is not None else key
 
-    def filter_value(self, key: str, value: str) -> str:
+    def filter_value(self, key: str, value: str) -> dict[str, Any]:
+        """Return the `value` that the chip of a filter shows; `badges` are choices with colours."""
         if self.is_custom_filter(key):
-            return self.filterset.custom_fields.describe(key)
+            return self.filterset.custom_fields.chip_parts(key)
         form_field = self.filterset.form.fields.get(key)
         for code, label in getattr(form_field, "choices", ()):
             if str(code) == value:
-                return str(label)
-        return value
+                return {"value": str(label)}
+        return {"value": value}
 
     def columns(self) -> list[dict[str, Any]]:
         """Return the headings; one with an order of its own is a link."""

@@ -22,7 +22,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_input
-from crm.models import ActivityLog
+from crm.models import ActivityLog, CustomFieldTable
 from crm.records import transitions
 from crm.records.base import can_see_everyone
 from crm.records.field_usage import count_created, count_edited, count_shown
@@ -30,9 +30,10 @@ from crm.records.history import load_history
 from crm.records.timeline import Position, TimelinePage, load_timeline, visible_entries
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_soft_deleted
+from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.export.views import ExportViewMixin
 from crm.screens.filter_sheet import QUESTIONS_PARAM, build_filter_sheet, build_questions
-from crm.screens.json_forms.display import json_column_changes
+from crm.screens.json_forms.display import describe_value, json_column_changes
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, KeysetChangeList, Tab
 from crm.screens.paging import CappedPaginator, Order
@@ -223,6 +224,7 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form, save_error = super().get_form(request, obj, change, **kwargs), getattr(request, "error", "")
+        form.editor = request.user
         return make_form_with_error(form, save_error) if save_error else form
 
     def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -243,12 +245,19 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
             "row": row,
             "page_actions": self.available_actions(request, row),
             "panels": [panel for make_panel in panels if (panel := make_panel(request, row)) is not None],
+            **self.custom_fields_context(row),
             **self.timeline_context(request, row),
             "can_edit": self.has_change_permission(request, row),
             "can_delete": self.has_delete_permission(request, row) and not is_soft_deleted(row),
             "can_restore": self.user_can(request, "restore") and is_soft_deleted(row),
             "can_purge": self.user_can(request, "purge") and is_soft_deleted(row),
         }
+
+    def custom_fields_context(self, row: models.Model) -> dict[str, Any]:
+        """Return the card of the custom fields, for a table that has them."""
+        if self.opts.label_lower not in CustomFieldTable:
+            return {}
+        return {"custom_fields": describe_value(row.custom_fields, custom_fields_schema(self.opts.label_lower))}
 
     def load_timeline(self, request: HttpRequest, row: models.Model, before: Position | None) -> TimelinePage:
         return load_timeline(request.user, row, before)
@@ -289,11 +298,10 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
         columns = [field.name for field in self.opts.concrete_fields if field.name in form.changed_data]
         if not columns:
             return
-        if not form.is_unchanged_since_load(self.model.everything.select_for_update().get(pk=obj.pk)):
+        saved = self.model.everything.select_for_update().get(pk=obj.pk)
+        if not form.is_unchanged_since_load(saved):
             raise IllegalTransition(EDIT_CONFLICT_MESSAGE)
-        with errors_as_invalid_input():
-            obj.save(update_fields=[*columns, "updated_at"])
-        transitions.record_edit(obj, columns, by=request.user)
+        transitions.save_edit(obj, columns, saved, by=request.user)
         count_edited(obj, {name: form.initial.get(name) for name in columns}, request.user)
 
     def save_formset(self, request: HttpRequest, form: forms.ModelForm, formset: Any, change: bool) -> None:
@@ -347,7 +355,8 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
 
     def json_schemas(self, row: models.Model) -> dict[str, Schema]:
         """Return the schema of each JSON column that has one."""
-        return {}
+        table = self.opts.label_lower
+        return {"custom_fields": custom_fields_schema(table)} if table in CustomFieldTable else {}
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         row = self.get_visible_object(request, object_id)

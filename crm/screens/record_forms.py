@@ -8,7 +8,10 @@ from django import forms
 from django.db import models
 from django.utils import timezone
 
+from crm.models import User
 from crm.records.local_time import explain_missing_time
+from crm.screens.custom_fields.form_field import custom_fields_field
+from crm.screens.json_forms.fields import replace_fields
 from crm.text.cleaning import normalize_line_ends
 from crm.text.numbers import parse_typed_number
 
@@ -99,12 +102,16 @@ class LinkForm(ConstraintCheckedForm):
 
 
 class RecordForm(ConstraintCheckedForm):
-    """A form that detects changes by other users since it was opened."""
+    """A form that detects changes by other users since it was opened, with an input for each custom field."""
 
     loaded_digest = forms.CharField(required=False, widget=forms.HiddenInput)
+    # The user who fills the form in. Without one, fields that are limited to roles stay as they are.
+    editor: User | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "custom_fields" in self.fields:
+            replace_fields(self, {"custom_fields": custom_fields_field(self.instance, self.editor)})
         if not self.instance._state.adding:
             self.initial["loaded_digest"] = self.row_digest(self.instance)
 

@@ -14,7 +14,7 @@ from django.utils.text import capfirst
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from crm.exceptions import ActionRefused
-from crm.models import TagColour, User
+from crm.models import BadgeColour, User
 from crm.records.base import can_see_everyone
 from crm.records.tags.transitions import (
     CHANGE_PERMISSION,
@@ -86,7 +86,7 @@ class TagForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text="If there is a tag with this name, the two become one.",
     )
-    colour = forms.ChoiceField(choices=TagColour.choices, widget=UnfoldAdminSelectWidget)
+    colour = forms.ChoiceField(choices=BadgeColour.choices, widget=UnfoldAdminSelectWidget)
 
     def clean_name(self) -> str:
         name = clean_tag(self.cleaned_data["name"])
@@ -148,7 +148,7 @@ def change_tag_view(request: HttpRequest, site: AdminSite) -> HttpResponse:
     tag = clean_tag(request.GET.get("tag", ""))
     if not tag:
         return HttpResponseRedirect(reverse("admin:crm_tags"))
-    colour = tag_colours().get(tag.lower(), TagColour.GREY.value)
+    colour = tag_colours().get(tag.lower(), BadgeColour.GREY.value)
     form, preview = TagForm(request.POST or None, initial={"name": tag, "colour": colour}), None
     if form.is_valid():
         new = form.cleaned_data["name"]
@@ -169,7 +169,7 @@ def apply_changes(request: HttpRequest, form: TagForm, tag: str, colour: str) ->
             messages.success(request, f"“{tag}” becomes “{new}”. Large numbers of records take a few minutes.")
         if new_colour != colour:
             colour_tag(new, new_colour, by=request.user)
-            messages.success(request, f"Colour of “{new}”: {TagColour(new_colour).label.lower()}.")
+            messages.success(request, f"Colour of “{new}”: {BadgeColour(new_colour).label.lower()}.")
     except ActionRefused as error:
         form.add_error(None, str(error))
         return False

@@ -19,7 +19,7 @@ from crm.models import CustomField
 from crm.records import local_time
 from crm.records.base import Record
 from crm.records.tags.usage import tag_colours
-from crm.screens.custom_fields.display import cell_texts
+from crm.screens.custom_fields.display import describe_cells
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.text.links import is_web_link
 
@@ -170,9 +170,9 @@ def json_node(value: Any) -> ValueNode:
 
 
 @register.filter
-def custom_cells(fields: list[CustomField], row: Record) -> list[tuple[str, str]]:
-    """Return the label and the text of each custom field in `fields` for `row`."""
-    return cell_texts(row, fields)
+def custom_cells(fields: list[CustomField], row: Record) -> list[tuple[str, ValueNode]]:
+    """Return the label and the value of each custom field in `fields` for `row`."""
+    return describe_cells(row, fields)
 
 
 @register.simple_tag(takes_context=True)

@@ -90,7 +90,7 @@ def convert(
     locked = lock_lead(lead)
     changes = Changes(lead_before=lead_state(locked), is_new_client=client._state.adding)
     if changes.is_new_client:
-        create(client, by=by)
+        create(client, by=by, copied_fields=lead.custom_fields)
     else:
         client = take_over_details(lock_client(client, actor), locked, changes)
     if locked.status.category != StageCategory.WON:

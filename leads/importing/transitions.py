@@ -13,15 +13,16 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.types.json import Jsonb
 
 from crm.exceptions import InvalidInput
-from crm.models import FieldUse, User
+from crm.models import CustomField, FieldUse, User
 from crm.records.activity import Actor
 from crm.records.base import can_see_everyone
+from crm.records.custom_field_rights import explain_lock, locked_fields
 from crm.records.field_usage import count_use, write_counts
 from crm.records.json_keys import key_path
 from crm.runtime.job_queue import configure_job, enqueue
 from leads.importing.arrival import ArrivalAnswers
 from leads.importing.batches.saving import all_or_nothing
-from leads.importing.exceptions import ImportCancelled, Question, QuestionsUnanswered, RowRejected
+from leads.importing.exceptions import ImportCancelled, InvalidImport, Question, QuestionsUnanswered, RowRejected
 from leads.importing.files.opening import file_hash, open_table, refuse_changed_file
 from leads.importing.files.tables import TableFile
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
@@ -157,6 +158,24 @@ def check_preview(
         raise QuestionsUnanswered(preview.questions)
 
 
+def require_column_rights(actor: Actor, reader: RowReader) -> None:
+    """Refuse a column that becomes a custom field that the actor may not edit.
+
+    Raises:
+        InvalidImport: there is one.
+    """
+    if actor.user is None:
+        return
+    columns = {key: index for index, key in reader.plan.custom_columns.items()}
+    fields = CustomField.objects.of_table(reader.table.model._meta.label_lower)
+    for field in locked_fields(fields.filter(key__in=columns).exclude(editor_roles=[]), actor.user):
+        raise InvalidImport(
+            f"The column “{reader.header[columns[field.key]]}” is a custom field. {explain_lock(field)}",
+            screen="Leave the column out.",
+            command="Leave it out with --map.",
+        )
+
+
 def require_option_permissions(
     actor: Actor, options: ImportOptions, reader: RowReader, arrival: ArrivalAnswers
 ) -> None:
@@ -169,6 +188,7 @@ def require_option_permissions(
     table = reader.table
     if "assigned_to" in {*reader.plan.columns, *reader.plan.templates}:
         actor.require_permission(table.owner_permission, f"assign {table.name.label.lower()} to their owners")
+    require_column_rights(actor, reader)
     if arrival.answers:
         actor.require_permission(ACTIVATE_MODEL_PERMISSION, "confirm features of the prediction")
     if options.duplicates.changes_records:

@@ -14,9 +14,10 @@ from crm.models.custom_field import KINDS_WITH_CHOICES
 from crm.records.activity import Actor, record
 from crm.records.base import can_see_everyone
 from crm.runtime.job_queue import configure_job, enqueue
+from crm.screens.json_forms.conversion import ValueCheck, convert_value
 from crm.screens.json_forms.schema import VERSION_KEY, Schema, json_value_text
 from crm.text.cleaning import shorten
-from leads.lines.answers import AnswerCheck, FormCheck, convert_answer
+from leads.lines.answers import FormCheck
 from leads.lines.form_rules import form_problem
 from leads.lines.form_schemas import line_schema
 from leads.lines.questions import GROUP, Question, all_questions, shape_of
@@ -100,9 +101,9 @@ def check_stored_answers(line: InsuranceType, form: Schema, *, tells_answers: bo
         if changed is not None and is_wider(question, changed):
             continue
         misfits = Misfits()
-        before, check = AnswerCheck(question.schema), AnswerCheck(changed.schema) if changed else None
+        before, check = ValueCheck(question.schema), ValueCheck(changed.schema) if changed else None
         for value, count in stored_values(line, question.group, question.key):
-            converted = value if check is None else convert_answer(value, check)
+            converted = value if check is None else convert_value(value, check)
             if check is None or (before.fits(value) and not check.fits(converted)):
                 misfits.add(value, count)
             elif converted != value or type(converted) is not type(value):

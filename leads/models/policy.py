@@ -15,6 +15,7 @@ from crm.records.base import (
     RecordQuerySet,
     can_see_everyone,
     choices_check,
+    custom_fields_index,
     json_field,
     json_type_check,
     owned_by_or_unassigned,
@@ -257,6 +258,7 @@ class Policy(Record):
                 name="policies_book",
             ),
             search_index("policies"),
+            custom_fields_index("policies"),
             GinIndex(OpClass("data", name="jsonb_path_ops"), condition=LIVE, name="policies_data"),
         ]
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from crm.screens.custom_fields.form_field import custom_fields_field
 from crm.screens.json_forms.fields import SchemaField, replace_fields
 from crm.screens.record_forms import RecordForm
 from leads.forms import SHOW_LINE_BUTTON, UncheckedFormMixin, chosen_line, prefill_defaults
@@ -30,7 +29,6 @@ class PolicyForm(RecordForm):
             self.fields["status"].choices = [(status.value, status.label) for status in FIRST_STATUSES]
         if "insurance_type" in self.fields:
             self.fields["insurance_type"].help_text = SHOW_LINE_BUTTON
-        replace_fields(self, {"custom_fields": custom_fields_field(self.instance)})
         line = self.line()
         if line is None:
             self.fields.pop("data", None)

@@ -7,9 +7,7 @@ from django.http import HttpRequest
 
 from crm.records.local_time import agency_today
 from crm.screens.custom_fields.bulk_edit import set_field_action
-from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.export import ExportColumn, ListExport
-from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
@@ -119,6 +117,7 @@ class PolicyAdmin(RecordAdmin):
             .defer(*UNEXPORTED_COLUMNS)
         ),
         find_columns=policy_line_columns,
+        has_custom_fields=True,
     )
     list_links = (("leads_policy_book", "menu_book", "Book of business"),)
     autocomplete_fields = ("client", "lead")
@@ -161,10 +160,7 @@ class PolicyAdmin(RecordAdmin):
         create_policy(row, by=request.user)
 
     def json_schemas(self, row: Policy) -> dict[str, Schema]:
-        return {
-            "data": line_schema(row.insurance_type),
-            "custom_fields": custom_fields_schema("leads.policy"),
-        }
+        return {**super().json_schemas(row), "data": line_schema(row.insurance_type)}
 
     def page_context(self, request: HttpRequest, row: Policy) -> dict[str, Any]:
         own, leads = row.renewals.select_related("insurance_type"), Lead.objects.visible_to(request.user)
@@ -172,7 +168,6 @@ class PolicyAdmin(RecordAdmin):
         return {
             **super().page_context(request, row),
             "coverage": describe_line_data(row.data, line_schema(row.insurance_type)),
-            "custom_fields": describe_value(row.custom_fields, custom_fields_schema("leads.policy")),
             "previous_policy": previous,
             "renewals": own.filter(deleted_at=None).order_by("-id")[:MAX_RENEWALS_ON_PAGE],
             "lead": leads.filter(pk=row.lead_id).first() if row.lead_id else None,

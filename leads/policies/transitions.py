@@ -10,7 +10,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_in
 from crm.models import Client, User
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
 from crm.records.local_time import agency_style, agency_today
-from crm.records.transitions import describe_record
+from crm.records.transitions import describe_record, save_new
 from leads.models import CancellationReason, Lead, Policy, PolicyStatus, Source
 from leads.models.insurance_type import COLUMN_BY_LINE
 from leads.models.policy import FIRST_STATUSES, TRANSITIONS
@@ -26,7 +26,7 @@ def create_policy(policy: Policy, *, by: Actor | User) -> None:
     """Save a new `policy`, and record it on the timeline of its client.
 
     Raises:
-        NotPermitted: `by` may not add policies.
+        NotPermitted: `by` may not add policies, or fill one of their custom fields.
         IllegalTransition: the client is deleted, or the policy does not begin as quoted, bound or active.
         InvalidInput: a field is invalid or a constraint is violated.
     """
@@ -36,9 +36,7 @@ def create_policy(policy: Policy, *, by: Actor | User) -> None:
     client = Client.everything.select_for_update().get(pk=policy.client_id)
     if client.is_deleted:
         raise IllegalTransition(f"The {describe_record(client)} is deleted; restore it first.")
-    with errors_as_invalid_input():
-        policy.full_clean()
-        policy.save(force_insert=True)
+    save_new(policy, by=by)
     status = policy.get_status_display().lower()
     record(policy, "created", by=by, timeline_owner=client, summary=f"Policy {status}: {policy}")
 

@@ -141,5 +141,5 @@ def test_page_offers_the_input_of_every_field(as_max):
     response = as_max.post(
         ADDRESSES["crm.client"], {"action": "set_field", "_selected_action": [client.pk], "index": 0}
     )
-    assert "No custom fields are defined." in page_text(response)
+    assert "There is no custom field to set." in page_text(response)
     assert Client.objects.get().custom_fields == {}

@@ -1,13 +1,17 @@
 """Custom fields: a definition gives a key inputs, checks, filters, a column and words."""
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from crm.exceptions import IllegalTransition, NotPermitted
 from crm.models import Client, CustomField, CustomFieldTable
+from crm.records.custom_field_rights import locked_fields
+from crm.records.transitions import create, save_edit, set_custom_field
 from crm.schema.transitions import bring_field_back, retire_field
 from crm.schema.undefined_keys import find_undefined_keys
+from crm.screens.custom_fields.bulk_edit import set_field_action
 from tests.cast import make_client, page_text
 
 pytestmark = pytest.mark.django_db
@@ -136,7 +140,7 @@ def test_filter_sheet_offers_each_field_with_the_comparisons_of_its_kind(as_max)
     text = page_text(as_max.get(f"{CLIENT_LIST}filters/?cf.budget~op=between&cf.budget=1&cf.budget~to=9"))
     assert 'name="cf.budget~to" value="9"' in text
     assert '<option value="between" selected>' in text
-    assert '<option value="g">Gold</option>' in text
+    assert '<option value="g" >Gold</option>' in text.replace("  ", " ")
     assert "cf.secret" not in text
 
 
@@ -227,7 +231,7 @@ def test_page_history_and_list_say_the_label_and_the_choice(as_max):
     assert "<dt>Account level</dt>" in page and "Gold" in page
     history = page_text(as_max.get(f"/crm/client/{client.pk}/history/"))
     assert "Account level" in history and "Silver" in history
-    assert '<td data-l="Account level"><span class="clip">Gold</span></td>' in page_text(as_max.get(CLIENT_LIST))
+    assert '<td data-l="Account level"> <span class="clip">Gold</span> </td>' in page_text(as_max.get(CLIENT_LIST))
 
 
 def test_list_costs_the_same_for_one_row_and_for_fifty(as_max):
@@ -282,9 +286,9 @@ def test_definition_that_makes_no_sense_is_refused(as_max, sent, sentence):
     assert not CustomField.objects.exists()
 
 
-def test_database_refuses_another_key_kind_or_table():
+def test_database_refuses_another_key_or_table():
     field = make_field()
-    for change in ({"key": "other"}, {"kind": "number"}, {"table": "leads.lead"}):
+    for change in ({"key": "other"}, {"table": "leads.lead"}):
         with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
             CustomField.objects.filter(pk=field.pk).update(**change)
 
@@ -351,3 +355,97 @@ def test_any_key_in_use_can_be_defined_shown_filtered_and_edited(as_max, key):
     assert edit(as_max, client, **{f"custom_fields.{key}": "no"}).status_code == 302
     client.refresh_from_db()
     assert client.custom_fields == {key: "no"}
+
+
+# Colours
+
+
+def test_choices_with_colours_are_badges_on_page_list_and_filter(as_max):
+    make_field(key="lvl", label="Level", kind="choices", choices={"g": "Gold", "s": "Silver"}, is_on_list=True)
+    CustomField.objects.update(
+        choices=[{"value": "g", "label": "Gold", "colour": "amber"}, {"value": "s", "label": "Silver"}]
+    )
+    client = make_client(custom_fields={"lvl": ["g", "s", "x"]})
+    gold, silver = '<span class="badge choice b-amber">Gold</span>', '<span class="badge choice b-grey">Silver</span>'
+    page = page_text(as_max.get(f"/crm/client/{client.pk}/change/"))
+    assert gold in page and silver in page and '<span class="badge choice b-grey">x</span>' in page
+    listed = page_text(as_max.get(f"{CLIENT_LIST}?cf.lvl~op=any&cf.lvl=g"))
+    assert listed.count(gold) == 2 and "Level: <b>has any of</b>" in listed
+
+
+def test_colour_is_chosen_in_the_definition_and_no_other_is_stored(as_max):
+    sent = {"table": "crm.client", "label": "Level", "kind": "choice", "position": "0", "choices.0.label": "Gold"}
+    assert as_max.post("/crm/customfield/add/", {**sent, "choices.0.colour": "amber"}).status_code == 302
+    field = CustomField.objects.get()
+    assert field.choices == [{"value": "Gold", "label": "Gold", "retired": False, "colour": "amber"}]
+    assert 'class="badge choice b-amber">Gold<' in page_text(as_max.get(f"/crm/customfield/{field.pk}/change/"))
+    for colour in ("pink", 5):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            CustomField.objects.update(choices=[{"value": "Gold", "label": "Gold", "colour": colour}])
+
+
+# Who may edit
+
+
+@pytest.fixture
+def limited():
+    """A field of clients that managers edit."""
+    return make_field(key="level", label="Level", editor_roles=[Group.objects.get(name="manager").pk], is_required=True)
+
+
+def test_limited_field_is_disabled_for_others_and_keeps_its_value(as_ann, ann, limited):
+    client = make_client(custom_fields={"level": "gold"}, assigned_to=ann)
+    form = page_text(as_ann.get(f"/crm/client/{client.pk}/change/?edit"))
+    assert 'name="custom_fields.level" value="gold"' in form and "disabled" in form
+    assert "“Level” can be edited by these roles only: manager." in form
+    assert edit(as_ann, client, name="Renamed", **{"custom_fields.level": "silver"}).status_code == 302
+    client.refresh_from_db()
+    assert (client.name, client.custom_fields) == ("Renamed", {"level": "gold"})
+    refused = page_text(edit(as_ann, client, name="", **{"custom_fields.level": "silver"}))
+    assert 'value="gold"' in refused and "silver" not in refused
+
+
+def test_limited_field_is_edited_by_its_role_and_without_a_value_asks_nothing_of_others(as_max, as_ann, ann, limited):
+    client = make_client(assigned_to=ann)
+    assert edit(as_ann, client, name="Renamed").status_code == 302
+    assert "Level: enter a value." in page_text(edit(as_max, client))
+    assert edit(as_max, client, **{"custom_fields.level": "gold"}).status_code == 302
+    client.refresh_from_db()
+    assert client.custom_fields == {"level": "gold"}
+
+
+def test_transitions_refuse_a_limited_field_of_others(ann, max, limited):
+    with pytest.raises(NotPermitted, match="“Level” can be edited by these roles only: manager."):
+        create(Client(name="New", custom_fields={"level": "gold"}), by=ann)
+    create(Client(name="Copied", custom_fields={"level": "gold"}), by=ann, copied_fields={"level": "gold"})
+    CustomField.objects.update(default_value="gold")
+    create(Client(name="New", custom_fields={"level": "gold"}), by=ann)
+    client = Client.objects.get(name="New")
+    saved = Client.objects.get(name="New")
+    client.custom_fields = {}
+    with pytest.raises(NotPermitted):
+        save_edit(client, ["custom_fields"], saved, by=ann)
+    save_edit(client, ["custom_fields"], saved, by=max)
+    assert Client.objects.get(name="New").custom_fields == {}
+
+
+def test_deleted_role_leaves_the_field_limited(as_max, ann, limited):
+    role = Group.objects.create(name="auditor")
+    page = f"/crm/customfield/{limited.pk}/change/"
+    CustomField.objects.update(editor_roles=[role.pk])
+    role.delete()
+    assert "A deleted role" in page_text(as_max.get(page))
+    form = as_max.get(f"{page}?edit").context["adminform"].form
+    assert [label for _, label in form.fields["editor_roles"].choices][-1] == "A deleted role"
+    assert locked_fields(CustomField.objects.all(), ann) == [limited]
+
+
+def test_bulk_edit_offers_no_limited_field_and_refuses_one(ann, max, limited):
+    client = make_client(assigned_to=ann)
+    offered = [set_field_action(Client)(user=user).fields["field"] for user in (ann, max)]
+    assert [hasattr(field, "choices") and field.choices for field in offered] == [False, [("level", "Level")]]
+    with pytest.raises(NotPermitted):
+        set_custom_field(client, limited, "gold", by=ann)
+    set_custom_field(client, limited, "gold", by=max)
+    client.refresh_from_db()
+    assert client.custom_fields == {"level": "gold"}

@@ -7,7 +7,19 @@ from typing import Any
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from crm.models import Client, ContactClient, DuplicatePair, FieldStatistic, Project, SavedView, SchemaChange, User
+from crm.models import (
+    Client,
+    ContactClient,
+    CustomField,
+    DuplicatePair,
+    FieldStatistic,
+    KindChange,
+    KindChangeValue,
+    Project,
+    SavedView,
+    SchemaChange,
+    User,
+)
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.merging.transitions import merge
 from inbox.models import (
@@ -110,5 +122,10 @@ def make_derived_rows(owner: User, rows: dict[type, Any]) -> Iterator[Any]:
     yield form.submissions.create(thread=rows[Thread], content_digest="x", outcome="NEW_LEAD")
     yield ImportedRecord.objects.create(record_id=client.pk, record_type="crm.client", batch=batch)
     yield ImportChange.objects.create(batch=batch, lead=lead, line=2, changes={})
+    field = CustomField.objects.create(table="crm.client", key="level", label="Level", kind="number")
+    kinds = {"from_kind": "text", "to_kind": "number", "misfit_rule": "stop", "aside_key": "level_as_text"}
+    change = KindChange.objects.create(field=field, state="UNDONE", **kinds)
+    value = {"table": "crm.client", "record_id": client.pk, "before": ["x"], "after": ["x"], "is_kept": True}
+    yield KindChangeValue.objects.create(change=change, **value)
     sides = {"first_table": "crm.client", "first_id": client.pk, "second_table": "leads.lead", "second_id": lead.pk}
     yield DuplicatePair.objects.create(**sides, score=60, reasons=[])

@@ -21,7 +21,7 @@ PLANTED = re.compile(r"zorq\w*", re.IGNORECASE)
 PLANTED_BYTES = b"zorq_bytes"
 # Tables of the agency: no row belongs to one owner.
 OF_EVERYONE = {
-    *("crm.user", "crm.customfield", "crm.erasedperson", "ai_log.callday"),
+    *("crm.user", "crm.customfield", "crm.kindchange", "crm.erasedperson", "ai_log.callday"),
     *("crm.fieldusage", "crm.indexusage", "crm.schemathresholds"),
     *("leads.insurancetype", "leads.leadstatus", "leads.scoringpolicy", "leads.importmapping"),
     *("leads.predictionmodel", "leads.predictionfeature"),

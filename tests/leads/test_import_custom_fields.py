@@ -3,8 +3,11 @@
 import json
 
 import pytest
+from django.contrib.auth.models import Group
 
+from crm.exceptions import InvalidInput
 from crm.models import Client, CustomField
+from leads.importing.tables.fields import LEFT_OUT
 from leads.models import Lead
 from tests.cast import browser, make_client, make_lead
 from tests.leads.import_files import counts, import_text
@@ -90,3 +93,18 @@ def test_custom_field_of_a_lead_is_updated_by_its_label():
     import_text("leads", "Email,Plan\nann@x.example,7\n", duplicates="update")
     lead.refresh_from_db()
     assert lead.custom_fields == {"plan": "7"}, "a text stays a text"
+
+
+def test_column_of_a_field_that_the_user_may_not_edit_is_refused_until_it_is_left_out(ann, max):
+    field = make_field("plan", "Plan")
+    field.editor_roles = [Group.objects.get(name="manager").pk]
+    field.save()
+    text = "Name,Plan\nAva,gold\n"
+    with pytest.raises(
+        InvalidInput, match="The column “Plan” is a custom field. “Plan” can be edited by these roles only"
+    ):
+        import_text("clients", text, by=ann)
+    assert not Client.objects.exists()
+    assert counts(import_text("clients", text, by=ann, column_fields={"Plan": LEFT_OUT})) == (1, 1, 0, 0)
+    import_text("clients", "Name,Plan\nBo,gold\n", by=max)
+    assert Client.objects.get(name="Bo").custom_fields == {"plan": "gold"}

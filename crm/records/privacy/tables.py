@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pghistory.models
 from django.db import models
 
-from crm.models import ActivityLog, DuplicatePair, Merge
+from crm.models import ActivityLog, DuplicatePair, KindChangeValue, Merge
 from crm.records.duplicates.matching import COLUMNS
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ NAMED_ROWS: list[NamedRow] = [
     NamedRow(Merge, "table", "loser_id"),
     NamedRow(DuplicatePair, "first_table", "first_id"),
     NamedRow(DuplicatePair, "second_table", "second_id"),
+    NamedRow(KindChangeValue, "table", "record_id"),
 ]
 # Foreign keys that do not make a row the person's, as “app.model.field”: the row has another owner.
 UNFOLLOWED_KEYS: set[str] = set()
@@ -59,6 +60,7 @@ WITHOUT_PERSONS: dict[str, str] = {
     "crm.savedview": "Views of lists that staff saved.",
     "crm.tag": "Names and colours of tags.",
     "crm.customfield": "What the custom fields of a table mean.",
+    "crm.kindchange": "Changes of the kind of a custom field, with its choices.",
     "crm.fieldusage": "How often staff used the keys of JSON columns.",
     "crm.fieldstatistic": "Names and counts of the keys of JSON columns, without values.",
     "crm.indexusage": "How often indexes are read.",

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.db import connection, models, transaction
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
-from crm.models import SavedView, Tag, TagColour, User
+from crm.models import BadgeColour, SavedView, Tag, User
 from crm.records.activity import Actor, record
 from crm.records.base import can_see_everyone
 from crm.records.tags.usage import TAGGED_TABLES
@@ -72,12 +72,12 @@ def colour_tag(tag: str, colour: str, *, by: User) -> None:
     """
     require_rights(by)
     tag = clean_name(tag)
-    if colour not in TagColour.values:
-        raise InvalidInput(f"“{colour[:20]}” is no colour. Choose one of: {', '.join(TagColour.values)}.")
+    if colour not in BadgeColour.values:
+        raise InvalidInput(f"“{colour[:20]}” is no colour. Choose one of: {', '.join(BadgeColour.values)}.")
     Tag.objects.named([tag]).delete()
-    if colour != TagColour.GREY:
+    if colour != BadgeColour.GREY:
         Tag.objects.create(name=tag, colour=colour)
-    record(by, "coloured a tag", by=by, summary=f"Colour of the tag “{tag}”: {TagColour(colour).label.lower()}")
+    record(by, "coloured a tag", by=by, summary=f"Colour of the tag “{tag}”: {BadgeColour(colour).label.lower()}")
 
 
 @transaction.atomic

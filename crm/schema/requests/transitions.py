@@ -9,6 +9,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_in
 from crm.models import SchemaChange, SchemaChangeState, SchemaDecision, User
 from crm.models.schema_change import APPLIED_BY_JOB, MAX_REASON_LENGTH
 from crm.records.activity import Actor, record
+from crm.schema.kind_changes.transitions import refuse_during_kind_change
 from crm.schema.promotion.transitions import DECIDE_PERMISSION, queue_run
 from crm.schema.requests.facts import compared_kind
 from crm.screens.custom_fields.schema_requests import REQUEST_PERMISSION
@@ -57,7 +58,7 @@ def decide_request(change: SchemaChange, *, decision: str, reason: str, by: Acto
     Raises:
         NotPermitted: `by` may not decide requests.
         InvalidInput: the decision is unknown or cannot be carried out, or the reason is missing or too long.
-        IllegalTransition: the request is decided or withdrawn already.
+        IllegalTransition: the request is decided or withdrawn already, or the kind of the field is being changed.
     """
     actor, reason = Actor.of(by), strip_nul(reason).strip()
     actor.require_permission(DECIDE_PERMISSION, "decide requests for the schema")
@@ -71,6 +72,7 @@ def decide_request(change: SchemaChange, *, decision: str, reason: str, by: Acto
         )
     decided = {"decision": decision, "decision_reason": reason, "decided_by": actor.user, "decided_at": timezone.now()}
     if decision in APPLIED_BY_JOB:
+        refuse_during_kind_change(change.table, change.key)
         close_request(change, SchemaChangeState.QUEUED, kind=indexed_kind(change), **decided)
         queue_run(change)
     else:

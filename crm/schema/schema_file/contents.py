@@ -7,6 +7,7 @@ from typing import Any
 from crm.exceptions import InvalidInput
 from crm.models import CustomField, CustomFieldKind, CustomFieldTable, SchemaChange, SchemaChangeState, SchemaDecision
 from crm.models.schema_change import UNDECIDED_STATES, JsonColumn
+from crm.records.custom_field_rights import role_names
 from crm.runtime.lazy_module import LazyModule
 
 jsonschema = LazyModule("jsonschema")
@@ -26,6 +27,8 @@ FIELD_COLUMNS = (
     "position",
     "is_active",
 )
+# Roles have other keys in another database, so the file has their names. A file of an earlier version has none.
+EDITORS = "editors"
 CHANGE_COLUMNS = (
     "table",
     "column",
@@ -63,12 +66,18 @@ TYPES: dict[str, dict[str, Any]] = {
 }
 
 
-def object_schema(columns: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": False, "required": list(columns), "properties": columns}
+def object_schema(columns: dict[str, dict[str, Any]], *optional: str) -> dict[str, Any]:
+    required = [name for name in columns if name not in optional]
+    return {"type": "object", "additionalProperties": False, "required": required, "properties": columns}
 
 
 FIELD_SCHEMA = object_schema(
-    {**{name: TYPES.get(name, TEXT) for name in FIELD_COLUMNS}, "kind": {"enum": CustomFieldKind.values}}
+    {
+        **{name: TYPES.get(name, TEXT) for name in FIELD_COLUMNS},
+        "kind": {"enum": CustomFieldKind.values},
+        EDITORS: {"type": "array", "items": TEXT},
+    },
+    EDITORS,
 )
 CHANGE_SCHEMA = object_schema(
     {
@@ -96,11 +105,15 @@ def read_database() -> Contents:
     changes = SchemaChange.objects.exclude(state__in=UNDECIDED_STATES).select_related(*USER_COLUMNS)
     return {
         "format": FORMAT,
-        "fields": [{name: getattr(field, name) for name in FIELD_COLUMNS} for field in fields],
+        "fields": [describe_field(field) for field in fields],
         "changes": [
             describe_change(change) for change in changes.order_by("table", "column", "key", "decided_at", "id")
         ],
     }
+
+
+def describe_field(field: CustomField) -> dict[str, Any]:
+    return {**{name: getattr(field, name) for name in FIELD_COLUMNS}, EDITORS: sorted(role_names(field))}
 
 
 def describe_change(change: SchemaChange) -> dict[str, Any]:
@@ -133,6 +146,8 @@ def read_text(text: str) -> Contents:
     for error in validator(FILE_SCHEMA, format_checker=validator.FORMAT_CHECKER).iter_errors(contents):
         place = "/".join(map(str, error.absolute_path)) or "the file"
         raise InvalidInput(f"{place}: {error.message[:300]}.")
+    for field in contents["fields"]:
+        field.setdefault(EDITORS, [])
     for change in contents["changes"]:
         for name in DATE_COLUMNS:
             read_date(change, name)

@@ -5,6 +5,7 @@ Nothing is removed: a field or a change that only this database has stays, and i
 
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from crm.schema.schema_file.contents import (
     APPLIED,
     CHANGE_COLUMNS,
     DATE_COLUMNS,
+    EDITORS,
     FIELD_COLUMNS,
     NOTHING,
     UNDONE,
@@ -66,21 +68,34 @@ def replay(contents: Contents) -> list[str]:
 def replay_field(entry: dict[str, Any]) -> str:
     """Define the field of `entry`, or change what differs. Return what was done; empty if nothing."""
     field = CustomField.objects.filter(table=entry["table"], key=entry["key"]).first()
+    values = {**{name: entry[name] for name in FIELD_COLUMNS}, "editor_roles": find_roles(entry)}
     if field is None:
-        create(CustomField(**{name: entry[name] for name in FIELD_COLUMNS}), by=SYSTEM_ACTOR)
+        create(CustomField(**values), by=SYSTEM_ACTOR)
         return f"Field {label(entry)}: defined."
     if field.kind != entry["kind"]:
         raise InvalidInput(f"Field {label(entry)}: its kind is {field.kind} here and {entry['kind']} in the file.")
-    changed = [name for name in FIELD_COLUMNS if name not in FIXED_COLUMNS and getattr(field, name) != entry[name]]
+    changed = [name for name in values if name not in FIXED_COLUMNS and getattr(field, name) != values[name]]
     if not changed:
         return ""
     for name in changed:
-        setattr(field, name, entry[name])
+        setattr(field, name, values[name])
     with errors_as_invalid_input():
         field.full_clean()
         field.save(update_fields=[*changed, "updated_at"])
     record_edit(field, changed, by=SYSTEM_ACTOR)
     return f"Field {label(entry)}: changed {', '.join(changed)}."
+
+
+def find_roles(entry: dict[str, Any]) -> list[int]:
+    """Return the keys of the roles that may edit the field of `entry`.
+
+    Raises:
+        InvalidInput: this database has no role of that name.
+    """
+    keys = dict(Group.objects.filter(name__in=entry[EDITORS]).values_list("name", "pk"))
+    if missing := next((name for name in entry[EDITORS] if name not in keys), ""):
+        raise InvalidInput(f"Field {label(entry)}: there is no role “{missing[:60]}”. Add it first.")
+    return sorted(keys.values())
 
 
 def replay_change(entry: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from django.db.models.options import Options
 
 from crm.models import CustomField, User
 from crm.records import transitions
+from crm.records.custom_field_rights import locked_fields
 from crm.records.custom_field_schemas import table_schema, value_schema
 from crm.records.field_usage import count_edited
 from crm.screens.action_forms import ActionForm
@@ -39,6 +40,13 @@ class ChosenValueField(SchemaField):
         return in_utc(typed) if is_moment and typed else typed
 
 
+def editable_fields(table: str, user: User) -> list[CustomField]:
+    """Return the custom fields of `table` that `user` may edit."""
+    fields = list(CustomField.objects.of_table(table))
+    locked = {field.pk for field in locked_fields(fields, user)}
+    return [field for field in fields if field.pk not in locked]
+
+
 class SetCustomField(ActionForm):
     """Set or clear one custom field. Its value is checked as the form of a record checks it."""
 
@@ -51,13 +59,13 @@ class SetCustomField(ActionForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        fields = {field.key: field for field in CustomField.objects.of_table(self.table)}
+        fields = {field.key: field for field in editable_fields(self.table, self.user)}
         self.fields["field"].choices = [(key, field.label) for key, field in fields.items()]
         self.chosen = fields.get(self.data.get("field", ""))
         self.fields[VALUE_NAME] = ChosenValueField([*fields.values()], self.chosen)
         self.order_fields(["field", VALUE_NAME, "clear"])
         if not fields:
-            self.fields = {"field": forms.CharField(disabled=True, initial="No custom fields are defined.")}
+            self.fields = {"field": forms.CharField(disabled=True, initial="There is no custom field to set.")}
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

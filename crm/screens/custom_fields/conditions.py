@@ -32,6 +32,7 @@ from crm.screens.custom_fields.sort_keys import (
     sort_key,
     text_keys,
 )
+from crm.screens.json_forms.display import NO_COLOUR
 from crm.text.numbers import parse_typed_number
 
 MAX_QUOTED_LENGTH = 40
@@ -92,6 +93,18 @@ class FieldCondition:
             raise InvalidInput(f"Enter {'both values' if self.operator == 'between' else 'a value'}.")
         return CONDITION_BY_KIND.get(self.field.kind, text_condition)(self)
 
+    def badges(self) -> list[tuple[str, str]]:
+        """Return the label and the colour of each value, if the choices of the field have colours."""
+        labels, colours = self.field.choice_labels(), self.field.choice_colours()
+        has_badges = colours and self.operator not in EMPTINESS
+        return (
+            [(labels.get(value, value), colours.get(value, NO_COLOUR)) for value in self.values] if has_badges else []
+        )
+
+    @property
+    def operator_label(self) -> str:
+        return operators_of(self.field).get(self.operator, self.operator)
+
     def describe(self) -> str:
         """Return the operator and the values for reading."""
         labels = {"true": "yes", "false": "no"} if self.field.kind == CustomFieldKind.YES_NO else {}
@@ -100,7 +113,7 @@ class FieldCondition:
         if self.operator in EMPTINESS:
             names = []
         text = (" and " if self.operator == "between" else ", ").join(names)
-        return f"{operators_of(self.field).get(self.operator, self.operator)} {text}".strip()
+        return f"{self.operator_label} {text}".strip()
 
 
 def equals(field: FilterField, value: Any) -> Q:

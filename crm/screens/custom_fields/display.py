@@ -5,7 +5,7 @@ from typing import Any
 
 from crm.models import CustomField
 from crm.records.custom_field_schemas import Schema, table_schema, value_schema
-from crm.screens.json_forms.display import describe_value
+from crm.screens.json_forms.display import ValueNode, describe_value
 
 
 def custom_fields_schema(table: str) -> Schema:
@@ -13,8 +13,6 @@ def custom_fields_schema(table: str) -> Schema:
     return table_schema(CustomField.objects.filter(table=table).order_by("position", "label", "id"))
 
 
-def cell_texts(row: Any, fields: Iterable[CustomField]) -> list[tuple[str, str]]:
-    """Return the label and the text of each of `fields` in `row`; the text is empty where there is no value."""
-    return [
-        (field.label, describe_value(row.custom_fields.get(field.key), value_schema(field)).text) for field in fields
-    ]
+def describe_cells(row: Any, fields: Iterable[CustomField]) -> list[tuple[str, ValueNode]]:
+    """Return the label and the value of each of `fields` in `row`, for reading."""
+    return [(field.label, describe_value(row.custom_fields.get(field.key), value_schema(field))) for field in fields]

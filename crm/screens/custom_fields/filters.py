@@ -189,6 +189,12 @@ class CustomFieldFilters:
             return self.conditions[name].describe()
         return self.plain_values.get(name.removeprefix(PREFIX), "")
 
+    def chip_parts(self, name: str) -> dict[str, Any]:
+        """Return what the chip of the filter that the parameter `name` belongs to shows: text, or coloured choices."""
+        condition = self.conditions.get(self.split_name(name)[0])
+        badges = condition.badges() if condition else []
+        return {"value": condition.operator_label if badges else self.describe(name), "badges": badges}
+
     @cached_property
     def table_rows(self) -> int:
         """The estimated number of rows of the table."""
@@ -296,6 +302,7 @@ def describe_filter(defined: FilterField, sent: SentFilter) -> dict[str, Any]:
         "operators": operators,
         "operator": sent.operator or next(iter(operators)),
         "choices": choices,
+        "colours": defined.choice_colours(),
         "is_multiple": defined.has_choices,
         "values": sent.values,
         "value": sent.values[-1] if sent.values else "",

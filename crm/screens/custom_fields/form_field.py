@@ -1,14 +1,15 @@
 """The input of the column `custom_fields`: one input for each defined field, and name-value rows for other keys."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 
-from crm.models import CustomField, CustomFieldKind
+from crm.models import CustomField, CustomFieldKind, User
+from crm.records.custom_field_rights import explain_lock, locked_fields
 from crm.records.custom_field_schemas import Schema, table_schema
 from crm.screens.custom_fields.conditions import utc_text
 from crm.screens.json_forms.fields import (
@@ -62,15 +63,30 @@ class CustomFieldsWidget(forms.Widget):
 
 
 class CustomFieldsField(forms.Field):
-    """The values of `custom_fields`, for a row that has `saved_value`. Values of retired fields stay as they are."""
+    """The values of `custom_fields`, for a row that has `saved_value`.
 
-    def __init__(self, fields: Iterable[CustomField], retired_keys: Iterable[str], saved_value: Any) -> None:
+    Values of retired fields stay as they are. `locked_values` are those of the fields that the user may not edit, whose
+    inputs are disabled: they stay, whatever a browser sends.
+    """
+
+    def __init__(
+        self,
+        fields: Iterable[CustomField],
+        retired_keys: Iterable[str],
+        saved_value: Any,
+        locked: Mapping[CustomField, Any],
+    ) -> None:
         fields, saved_value = list(fields), saved_value if isinstance(saved_value, dict) else {}
         schema, retired = table_schema(fields, saved_value), frozenset(retired_keys)
+        self.locked_values = {field.key: value for field, value in locked.items()}
+        for field in locked:
+            schema["properties"][field.key] |= {"readonly": True, "description": lock_help(field)}
         self.defined = SchemaField(schema)
         self.others = NamedValuesField(required=False)
         self.retired_values = {key: value for key, value in saved_value.items() if key in retired}
-        self.required_labels = {field.key: field.label for field in fields if field.is_required}
+        self.required_labels = {
+            field.key: field.label for field in fields if field.is_required and field.key not in self.locked_values
+        }
         self.date_time_keys = [field.key for field in fields if field.kind == CustomFieldKind.DATE_TIME]
         widget = CustomFieldsWidget(schema, self.required_labels)
         self.defined.widget = widget.defined
@@ -79,12 +95,16 @@ class CustomFieldsField(forms.Field):
         super().__init__(required=False, label="Custom fields", widget=widget)
 
     def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, tuple):
+            defined, others = value
+            return {**defined, **self.locked_values}, others
         if not isinstance(value, dict):
             return value
         return {key: one for key, one in value.items() if key not in self.retired_values}
 
     def clean(self, value: Any) -> dict[str, Any]:
         defined_raw, others_raw = value or ({}, [])
+        defined_raw = {key: raw for key, raw in defined_raw.items() if key not in self.locked_values}
         errors: list[str] = []
         values = self.clean_part(self.defined, defined_raw, errors)
         others = self.clean_part(self.others, others_raw, errors)
@@ -96,7 +116,8 @@ class CustomFieldsField(forms.Field):
         for key in self.date_time_keys:
             if key in values:
                 values[key] = in_utc(values[key])
-        return {**self.retired_values, **others, **values}
+        locked = {key: one for key, one in self.locked_values.items() if one is not None}
+        return {**self.retired_values, **others, **values, **locked}
 
     def clean_part(self, field: forms.Field, raw: Any, errors: list[str]) -> dict[str, Any]:
         try:
@@ -115,17 +136,25 @@ class CustomFieldsField(forms.Field):
         return has_field_changed(self, initial, data)
 
 
+def lock_help(field: CustomField) -> str:
+    """Return the help text of an input that the user may not edit."""
+    return f"{field.help_text} {explain_lock(field)}".strip()
+
+
 def in_utc(text: str) -> str:
     """Return a date and time as it is stored; the form has checked it."""
     return utc_text(parse_datetime(text))
 
 
-def custom_fields_field(row: Any) -> CustomFieldsField:
-    """Return the field for the custom fields of `row`; a new row begins with the defaults."""
+def custom_fields_field(row: Any, editor: User | None) -> CustomFieldsField:
+    """Return the field for the custom fields of `row`, which `editor` fills in; a new row begins with the defaults."""
     definitions = list(CustomField.objects.filter(table=row._meta.label_lower).order_by("position", "label", "id"))
     active = [field for field in definitions if field.is_active]
     retired = [field.key for field in definitions if not field.is_active]
-    made = CustomFieldsField(active, retired, row.custom_fields)
+    defaults = {field.key: field.default_value for field in active if field.default_value is not None}
+    begin = {**defaults, **row.custom_fields} if row._state.adding else row.custom_fields
+    locked = {field: begin.get(field.key) for field in locked_fields(active, editor)}
+    made = CustomFieldsField(active, retired, row.custom_fields, locked)
     if row._state.adding:
-        made.initial = {field.key: field.default_value for field in active if field.default_value is not None}
+        made.initial = defaults
     return made

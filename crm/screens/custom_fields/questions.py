@@ -63,6 +63,10 @@ class QuestionField:
     def choice_labels(self) -> dict[str, str]:
         return dict(self.choices)
 
+    def choice_colours(self) -> dict[str, str]:
+        """Return no colours: the choices of questions have none."""
+        return {}
+
 
 @dataclass(frozen=True)
 class QuestionForm:

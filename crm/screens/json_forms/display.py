@@ -16,13 +16,18 @@ CURRENCY_UNITS = frozenset("$€£¥")
 # Years and house numbers have no separators.
 MIN_GROUPED_NUMBER = 10_000
 MAX_CHANGES = 60
+NO_COLOUR = "grey"
 
 
 @dataclass(frozen=True)
 class ValueNode:
-    """A value to show: its text, or labelled parts, or the entries of a list."""
+    """A value to show: its text, or labelled parts, or the entries of a list.
+
+    `badges` are the labels and colours of choices with colours; the text says the same.
+    """
 
     text: str = ""
+    badges: list[tuple[str, str]] = field(default_factory=list)
     parts: list[tuple[str, Self]] = field(default_factory=list)
     items: list[Self] = field(default_factory=list)
 
@@ -38,7 +43,15 @@ def describe_value(value: Any, schema: Schema | None = None) -> ValueNode:
         return ValueNode(parts=[(label, describe_value(one, inner)) for label, one, inner in entries(value, schema)])
     if isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
         return ValueNode(items=[describe_value(one, schema.get("items")) for one in value])
-    return ValueNode(text=value_text(value, schema))
+    return ValueNode(text=value_text(value, schema), badges=choice_badges(value, schema))
+
+
+def choice_badges(value: Any, schema: Schema) -> list[tuple[str, str]]:
+    """Return the label and the colour of each choice in `value`; none if the choices have no colours."""
+    values, schema = (value, schema.get("items", {})) if isinstance(value, list) else ([value], schema)
+    if value in (None, "") or not (colours := schema.get("colours")):
+        return []
+    return [(value_text(one, schema), colours.get(one, NO_COLOUR)) for one in values]
 
 
 def entries(value: dict[str, Any], schema: Schema) -> Iterator[tuple[str, Any, Schema]]:
@@ -54,14 +67,15 @@ def value_text(value: Any, schema: Schema) -> str:
     """Return a value without parts as text: Yes, 3 Nov 2026, $1,000,000 or 12,000 miles."""
     if value is None:
         return ""
+    if isinstance(value, str | int) and value in schema.get("labels", ()):
+        return choice_label(value, schema)
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, int | float):
         return with_unit(number_text(value, is_money=schema.get("unit") in CURRENCY_UNITS), schema.get("unit", ""))
     if isinstance(value, list):
         return ", ".join(value_text(one, schema.get("items", {})) for one in value)
-    is_choice = value in schema.get("enum", ()) or value in schema.get("labels", ())
-    return choice_label(value, schema) if is_choice else moment_text(str(value))
+    return choice_label(value, schema) if value in schema.get("enum", ()) else moment_text(str(value))
 
 
 def number_text(value: float, *, is_money: bool) -> str:

@@ -190,6 +190,7 @@ def describe_input(schema: Schema, value: Any, name: str, label: str, *, in_tabl
     field = build_input(schema, value)
     text = field.to_input(value)
     attrs = {"id": f"id_{name}", **({"aria-label": label} if in_table else {})}
+    attrs |= {"disabled": True} if schema.get("readonly") else {}
     return {
         **context,
         "value": text,

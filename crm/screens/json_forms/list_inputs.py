@@ -62,10 +62,14 @@ class DateTimeListInput(LineListInput):
         return DateTimeListWidget(max_count=schema.get("maxItems", MAX_DATETIMES))
 
 
-class ChoiceListWidget(forms.CheckboxSelectMultiple):
-    """A checkbox for each choice. What it sends is one text, a choice a line."""
+class CheckboxList(forms.CheckboxSelectMultiple):
+    """A checkbox for each choice."""
 
     template_name = "crm/choice_list_widget.html"
+
+
+class ChoiceListWidget(CheckboxList):
+    """A checkbox for each choice. What it sends is one text, a choice a line."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
         return "\n".join(data.getlist(name) if hasattr(data, "getlist") else data.get(name, []))

@@ -5,12 +5,13 @@ Besides the standard keys, a schema may hold hints for people's forms:
 - `widget`: "textarea" for long text, "lines" for a list with one entry a line, "json" for JSON as text
 - `choices`: the name of a source of choices, which the caller looks up
 - `labels`: the label of each choice of an `enum`
+- `colours`: the colour of the badge of each choice of an `enum`
 - `retiredChoices`: choices of an `enum` that are valid and no longer offered
 - `section`: the heading above the input; inputs of one section stand together
 - `blank`: the label of the empty choice
 - `unit`: what the number counts, such as "$" or "miles"
 - `spareRows`: how many empty rows a table offers for new entries
-- `readonly`: the value is shown and has no input
+- `readonly`: the value is shown and has no input, or one that is disabled
 - `propertyOrder`: the order of the properties, where the schema is stored as JSONB
 """
 

@@ -5,6 +5,7 @@ import json
 from contextlib import contextmanager
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -91,6 +92,22 @@ def test_undone_change_is_undone_in_the_other_database_too(ada, tmp_path):
         assert is_valid(change) == [True]
         assert "Change crm.client “level” (index): undoing." in schema("apply", str(undone))
         assert our_objects() == []
+
+
+def test_roles_go_by_name_and_an_unknown_one_is_refused(tmp_path):
+    auditors = Group.objects.create(name="auditor")
+    field = make_field(editor_roles=[auditors.pk])
+    path = tmp_path / "schema.json"
+    schema("export", str(path))
+    assert json.loads(path.read_text())["fields"][0]["editors"] == ["auditor"]
+    auditors.delete()
+    with pytest.raises(CommandError, match="there is no role “auditor”"):
+        schema("apply", str(path))
+    auditors = Group.objects.create(name="auditor")
+    assert "changed editor_roles" in schema("apply", str(path))
+    field.refresh_from_db()
+    assert field.editor_roles == [auditors.pk]
+    auditors.delete()
 
 
 def test_changed_definition_follows_the_file_and_what_is_only_here_stays(tmp_path):

@@ -6,8 +6,9 @@ import pytest
 from django.db import connection
 from psycopg.types.json import Jsonb
 
+from crm.screens.json_forms.conversion import ValueCheck, convert_value
 from leads.lines import survey, transitions
-from leads.lines.answers import AnswerCheck, FormCheck, convert_answer
+from leads.lines.answers import FormCheck
 from leads.lines.questions import HINTS, Question, find_question, of_kind, put_question, shape_of, with_choices_of_kind
 from leads.lines.transitions import UPGRADE_TASK, change_form, form_digest, upgrade_answers
 from leads.models import InsuranceType, Lead, Policy
@@ -54,7 +55,7 @@ def change_kind(code: str, key: str, kind: str, group: str = "") -> int:
     ],
 )
 def test_only_conversions_without_a_loss_are_made(value, schema, converted):
-    result = convert_answer(value, AnswerCheck(schema))
+    result = convert_value(value, ValueCheck(schema))
     assert (result, type(result)) == (converted, type(converted))
 
 

@@ -1,0 +1,1 @@
+"""Changes of the kind of a custom field: the conversion of its values, a preview, the job, and its undoing."""

@@ -1,0 +1,67 @@
+"""Convert the values of a field in a job, or take that back.
+
+Each batch is a transaction that also keeps the old values, and what is written is not read again, so a job after a
+crash goes on where the last one was.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from crm.models import CustomField, KindChange, KindChangeState
+from crm.schema.kind_changes.conversion import KIND_COLUMNS, KindConverter, changed_field, is_filled, same_json
+from crm.schema.kind_changes.stored_values import BATCH_SIZE, distinct_values, unconverted_batches
+from crm.schema.kind_changes.transitions import begin_conversion, convert_batch, finish_change, undo_batch
+
+
+def run_kind_change(key: UUID) -> None:
+    """Carry the change with this key out, or take it back, as its state says."""
+    change = KindChange.objects.busy().select_related("field").filter(pk=key).first()
+    if change is None:
+        return
+    if change.state == KindChangeState.UNDOING:
+        restore_values(change)
+        return
+    if change.state == KindChangeState.QUEUED and not check_values(change):
+        return
+    converter = KindConverter(definition(change, change.before), definition(change, change.after))
+    for rows in unconverted_batches(change):
+        if not convert_batch(change, rows, convert_or_set_aside(converter), KindChangeState.RUNNING):
+            return
+    finish_change(change, KindChangeState.APPLIED, "changed kind", "Changed the kind")
+
+
+def definition(change: KindChange, columns: dict[str, Any]) -> CustomField:
+    """Return the field as it was before or after the change."""
+    return CustomField(table=change.field.table, key=change.field.key, **{name: columns[name] for name in KIND_COLUMNS})
+
+
+def check_values(change: KindChange) -> bool:
+    """Look at every different value, then begin. Return whether the values shall be converted."""
+    values = [(value, count) for value, count in distinct_values(change.field) if is_filled(value)]
+    after = changed_field(change.field, change.to_kind, (value for value, _ in values))
+    converter = KindConverter(change.field, after)
+    misfits = sum(count for value, count in values if converter.first_fit(value) is None)
+    return begin_conversion(change, after, row_count=sum(count for _, count in values), misfit_count=misfits)
+
+
+def convert_or_set_aside(converter: KindConverter) -> Callable[[Any], Any]:
+    """Return the function that converts a value: itself if it stays, None if it does not convert."""
+
+    def convert(value: Any) -> Any:
+        if not is_filled(value):
+            return value
+        found = converter.first_fit(value)
+        return value if found is not None and same_json(found, value) else found
+
+    return convert
+
+
+def restore_values(change: KindChange) -> None:
+    """Restore the old values. What people have entered since stays as they entered it."""
+    left = change.values.filter(is_kept=False).order_by("record_id").values_list("pk", "record_id")
+    after = UUID(int=0)
+    while stored := list(left.filter(record_id__gt=after)[:BATCH_SIZE]):
+        undo_batch(change, [pk for pk, _ in stored])
+        after = stored[-1][1]
+    finish_change(change, KindChangeState.UNDONE, "undone kind", "Undid the change of the kind")

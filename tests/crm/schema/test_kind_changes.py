@@ -1,0 +1,279 @@
+"""Changing the kind of a custom field: what converts, the preview, the job, and its undoing."""
+
+import pytest
+from django.db import DatabaseError, transaction
+
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
+from crm.models import Client, CustomField, KindChangeState, KindChangeValue
+from crm.records.transitions import purge, soft_delete
+from crm.schema.kind_changes import running, stored_values
+from crm.schema.kind_changes.conversion import KindConverter
+from crm.schema.kind_changes.preview import preview_change
+from crm.schema.kind_changes.running import run_kind_change
+from crm.schema.kind_changes.transitions import change_kind, undo_kind_change
+from crm.schema.requests.transitions import decide_request, request_change
+from tests.cast import make_client, page_text
+from tests.crm.schema.promotions import SchemaChange, decided_index, make_field
+
+pytestmark = pytest.mark.django_db
+
+
+def converted(before: CustomField, after: CustomField, value):
+    """Return what a value becomes, and whether it loses detail; None if it does not convert."""
+    found = KindConverter(before, after).convert(value)
+    return (found.value, found.is_exact) if found.fits else None
+
+
+def field_of(kind: str, *labels: str) -> CustomField:
+    choices = [{"value": label[:1].lower(), "label": label, "retired": label == "Old"} for label in labels]
+    return CustomField(kind=kind, choices=choices)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "value", "expected"),
+    [
+        ("text", "number", "5", (5, True)),
+        ("text", "money", "$1,200", (1200, False)),
+        ("text", "number", "many", None),
+        ("text", "number", "1e400", None),
+        ("number", "text", 5, ("5", True)),
+        ("number", "text", 12.5, ("12.5", True)),
+        ("text", "yes_no", "Yes", (True, False)),
+        ("text", "yes_no", "no", (False, True)),
+        ("yes_no", "text", True, ("yes", True)),
+        ("text", "date", " 2026-03-04 ", ("2026-03-04", False)),
+        ("date", "date_time", "2026-03-04", ("2026-03-04T05:00:00+00:00", True)),
+        ("date_time", "date", "2026-03-04T02:00:00+00:00", ("2026-03-03", False)),
+        ("text", "email", "ann@x.example", ("ann@x.example", True)),
+        ("text", "email", "ann", None),
+        ("long_text", "text", "x" * 501, None),
+        ("number", "date", 20260304, None),
+    ],
+)
+def test_value_becomes_one_of_the_new_kind(settings, before, after, value, expected):
+    settings.TIME_ZONE = "America/New_York"
+    assert converted(field_of(before), field_of(after), value) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "value", "expected"),
+    [
+        (field_of("choice", "Gold", "Old"), field_of("text"), "g", ("Gold", True)),
+        (field_of("choice", "Gold", "Old"), field_of("choices", "Gold", "Old"), "o", (["o"], True)),
+        (field_of("choices", "Gold", "Old"), field_of("choice", "Gold", "Old"), ["g", "o"], None),
+        (field_of("choices", "Gold", "Old"), field_of("text"), ["g", "x"], ("Gold, x", False)),
+        (field_of("text"), field_of("choice", "Gold"), "GOLD", ("g", False)),
+        (field_of("text"), field_of("choices", "Gold", "Silver"), "gold; silver", (["g", "s"], False)),
+        (field_of("text"), field_of("choice", "Gold"), "Bronze", None),
+    ],
+)
+def test_choices_convert_by_their_labels(before, after, value, expected):
+    assert converted(before, after, value) == expected
+
+
+def start(field, kind, by, rule="stop"):
+    change = change_kind(field, kind, misfit_rule=rule, by=by)
+    run_kind_change(change.pk)
+    change.refresh_from_db()
+    return change
+
+
+def stored() -> dict:
+    return {client.name: client.custom_fields for client in Client.everything.all()}
+
+
+def test_values_convert_and_come_back_exactly(max, monkeypatch):
+    monkeypatch.setattr(stored_values, "BATCH_SIZE", 2)
+    monkeypatch.setattr(running, "BATCH_SIZE", 2)
+    field = make_field(default_value="7")
+    values = {"a": "1,200", "b": "5", "c": " 9 ", "d": 4, "e": ""}
+    for name, value in values.items():
+        make_client(name=name, custom_fields={"level": value, "other": name})
+    make_client(name="f", custom_fields={"other": "f"})
+    soft_delete(Client.objects.get(name="b"), by=max)
+    before = stored()
+    change = start(field, "number", max)
+    field.refresh_from_db()
+    assert (change.state, field.kind, field.default_value) == (KindChangeState.APPLIED, "number", 7)
+    assert [stored()[name]["level"] for name in values] == [1200, 5, 9, 4, ""]
+    undo_kind_change(change, by=max)
+    run_kind_change(change.pk)
+    field.refresh_from_db()
+    change.refresh_from_db()
+    assert (change.state, field.kind, field.default_value) == (KindChangeState.UNDONE, "text", "7")
+    assert stored() == before
+    assert not KindChangeValue.objects.exists()
+
+
+def test_value_that_does_not_convert_stops_the_change(max):
+    field = make_field()
+    make_client(custom_fields={"level": "5"})
+    make_client(custom_fields={"level": "many"})
+    before = stored()
+    change = start(field, "number", max)
+    field.refresh_from_db()
+    assert (change.state, change.misfit_count, field.kind) == (KindChangeState.STOPPED, 1, "text")
+    assert stored() == before
+
+
+def test_value_that_does_not_convert_is_set_aside_and_comes_back(as_max, max):
+    field = make_field()
+    make_client(name="a", custom_fields={"level": "many"})
+    make_client(name="taken", custom_fields={"level_as_text": "mine"})
+    before = stored()
+    change = start(field, "number", max, rule="aside")
+    assert stored() == {"a": {"level_as_text_2": "many"}, "taken": {"level_as_text": "mine"}}
+    page = page_text(as_max.get(f"/crm/customfield/{field.pk}/change/"))
+    assert "1 value was set aside," in page and "level_as_text_2" in page
+    undo_kind_change(change, by=max)
+    run_kind_change(change.pk)
+    assert stored() == before
+
+
+def test_undoing_keeps_what_people_have_changed_and_lists_it(as_max, as_ann, max, bob):
+    field = make_field()
+    own, hidden = make_client(name="Own"), make_client(name="Hidden", assigned_to=bob)
+    Client.objects.update(custom_fields={"level": "5"})
+    make_client(name="Same", custom_fields={"level": "6"})
+    change = start(field, "number", max)
+    Client.objects.filter(pk__in=[own.pk, hidden.pk]).update(custom_fields={"level": 7})
+    undo_kind_change(change, by=max)
+    run_kind_change(change.pk)
+    assert stored() == {"Own": {"level": 7}, "Hidden": {"level": 7}, "Same": {"level": "6"}}
+    page = page_text(as_max.get(f"/crm/customfield/{field.pk}/change/"))
+    assert "2 values not restored," in page and ">Own</a>" in page and ">Hidden</a>" in page and ">Same</a>" not in page
+    page = page_text(as_ann.get(f"/crm/customfield/{field.pk}/change/"))
+    assert ">Own</a>" in page and "2 values" not in page
+    assert "Hidden" not in page and "Another owner" not in page
+
+
+def test_job_after_a_crash_goes_on_and_converts_nothing_twice(max, monkeypatch):
+    monkeypatch.setattr(stored_values, "BATCH_SIZE", 1)
+    # The label of one choice is the value of the other: converted twice, a value would be the second label.
+    choices = [{"value": "a", "label": "b", "retired": False}, {"value": "b", "label": "c", "retired": False}]
+    field = CustomField.objects.create(table="crm.client", key="level", label="Level", kind="choice", choices=choices)
+    for name in ("first", "second"):
+        make_client(name=name, custom_fields={"level": "a"})
+    change = change_kind(field, "text", misfit_rule="stop", by=max)
+    write, calls = stored_values.write_batch, []
+
+    def fail_at_the_second(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        write(*args)
+
+    monkeypatch.setattr("crm.schema.kind_changes.transitions.write_batch", fail_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        run_kind_change(change.pk)
+    run_kind_change(change.pk)
+    assert {name: values["level"] for name, values in stored().items()} == {"first": "b", "second": "b"}
+
+
+def test_texts_become_choices_and_choices_texts(max):
+    field = make_field()
+    for name, value in (("a", "Gold"), ("b", "gold"), ("c", "Silver")):
+        make_client(name=name, custom_fields={"level": value})
+    change = start(field, "choice", max)
+    field.refresh_from_db()
+    assert list(field.choice_labels()) == ["Gold", "Silver"]
+    assert {values["level"] for values in stored().values()} == {"Gold", "Silver"}
+    undo_kind_change(change, by=max)
+    run_kind_change(change.pk)
+    field.refresh_from_db()
+    assert (field.kind, field.choices, stored()["b"]) == ("text", [], {"level": "gold"})
+
+
+def test_promoted_field_is_refused_with_what_to_undo_first(max):
+    field = make_field()
+    decided_index(field)
+    with pytest.raises(IllegalTransition, match="promoted \\(index, queued\\).* Undo that schema request first"):
+        change_kind(field, "number", misfit_rule="stop", by=max)
+
+
+def test_promotion_waits_for_a_change_of_kind(max, ada):
+    field = make_field()
+    change_kind(field, "number", misfit_rule="stop", by=max)
+    request = SchemaChange(table=field.table, key=field.key, proposed="index", why="Slow.", expected_use="Daily.")
+    request_change(request, by=ada)
+    with pytest.raises(IllegalTransition, match="is being changed"):
+        decide_request(request, decision="index", reason="Used.", by=ada)
+
+
+def test_change_of_kind_needs_the_permission_another_kind_and_no_other_change(ann, max):
+    field = make_field()
+    with pytest.raises(NotPermitted):
+        change_kind(field, "number", misfit_rule="stop", by=ann)
+    with pytest.raises(InvalidInput, match="has this kind already"):
+        change_kind(field, "text", misfit_rule="stop", by=max)
+    change = change_kind(field, "number", misfit_rule="stop", by=max)
+    with pytest.raises(InvalidInput, match="is being changed already"):
+        change_kind(field, "date", misfit_rule="stop", by=max)
+    run_kind_change(change.pk)
+    change.refresh_from_db()
+    with pytest.raises(NotPermitted):
+        undo_kind_change(change, by=ann)
+    field.refresh_from_db()
+    start(field, "money", max)
+    with pytest.raises(IllegalTransition, match="Undo the last change first"):
+        undo_kind_change(change, by=max)
+
+
+def test_database_lets_only_a_running_change_set_the_kind(max):
+    field = make_field()
+    change_kind(field, "number", misfit_rule="stop", by=max)
+    for kind in ("number", "date"):
+        with pytest.raises(DatabaseError, match="except by a change of kind"), transaction.atomic():
+            CustomField.objects.filter(pk=field.pk).update(kind=kind)
+
+
+def test_purged_record_leaves_no_value_behind(ada, max):
+    client = make_client(custom_fields={"level": "5"})
+    start(make_field(), "number", max)
+    assert KindChangeValue.objects.filter(record_id=client.pk).exists()
+    soft_delete(client, by=ada)
+    purge(client, by=ada)
+    assert not KindChangeValue.objects.exists()
+
+
+# The page
+
+
+def test_preview_groups_the_values_that_a_user_may_see(ann, bob, max):
+    field = make_field()
+    for value in ("5", "5", "1,200", "many"):
+        make_client(custom_fields={"level": value})
+    make_client(custom_fields={"level": "hidden"}, assigned_to=bob)
+    preview = preview_change(field, "number", ann)
+    lines = [(line.before, line.after, line.count) for line in preview.lines]
+    assert lines == [("many", "", 1), ("1,200", "1200", 1), ("5", "5", 2)]
+    assert (preview.record_count, preview.misfit_count, preview.inexact_count) == (4, 1, 1)
+    assert preview_change(field, "number", max).misfit_count == 2
+
+
+def test_page_previews_and_begins_the_change(as_max, as_ann):
+    field = make_field()
+    make_client(custom_fields={"level": "many"})
+    page = f"/crm/customfield/{field.pk}/kind/"
+    assert as_ann.get(page).status_code == 403
+    assert f'href="{page}"' in page_text(as_max.get(f"/crm/customfield/{field.pk}/change/"))
+    assert "Select a valid choice" in page_text(as_max.get(f"{page}?kind=text"))
+    assert "does not convert" in page_text(as_max.get(f"{page}?kind=number"))
+    response = as_max.post(page, {"kind": "nonsense", "misfit_rule": "stop"}, follow=True)
+    assert "“nonsense” is not a kind of custom fields." in page_text(response)
+    response = as_max.post(page, {"kind": "number", "misfit_rule": "stop"}, follow=True)
+    assert "A job changes the kind of “Level” to Number." in page_text(response)
+    change = field.kind_changes.get()
+    run_kind_change(change.pk)
+    assert "1 value does not convert." in page_text(as_max.get(f"/crm/customfield/{field.pk}/change/"))
+
+
+def test_undoing_is_an_action_of_the_field(as_max, max):
+    field = make_field()
+    client = make_client(custom_fields={"level": "5"})
+    change = start(field, "number", max)
+    response = as_max.post(f"/crm/customfield/{field.pk}/do/undo-kind/", follow=True)
+    assert "“Level” is of the kind Text again." in page_text(response)
+    run_kind_change(change.pk)
+    client.refresh_from_db()
+    assert client.custom_fields == {"level": "5"}
