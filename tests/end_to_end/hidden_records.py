@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
-from crm.models import Client, ContactClient, DuplicatePair, FieldStatistic, Project, SavedView, SchemaChange, User
+from crm.models import Client, ContactClient, DuplicatePair, FieldStatistic, Project, SavedView, SchemaChange, Tag, User
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.merging.transitions import merge
 from inbox.models import (
@@ -75,6 +75,7 @@ def make_records(owner: User) -> list[Any]:
         SetAside.objects.create(mailbox=mailbox, origin="x", reason="x", size=3, raw=b"abc"),
         Draft.objects.create(author=owner, lead=lead),
         SavedView.objects.create(name="x", table="leads.lead", owner=owner),
+        Tag.objects.create(name="x", colour="red"),
         make_decided_request(owner),
         FieldStatistic.objects.create(
             table="leads.lead", column="custom_fields", key="x", row_count=9, filled_count=1, near_keys=["x"]
