@@ -18,6 +18,7 @@ from crm.models import (
     Project,
     SavedView,
     SchemaChange,
+    Tag,
     User,
 )
 from crm.records.activity import SYSTEM_ACTOR, record
@@ -87,6 +88,7 @@ def make_records(owner: User) -> list[Any]:
         SetAside.objects.create(mailbox=mailbox, origin="x", reason="x", size=3, raw=b"abc"),
         Draft.objects.create(author=owner, lead=lead),
         SavedView.objects.create(name="x", table="leads.lead", owner=owner),
+        Tag.objects.create(name="x", colour="red"),
         make_decided_request(owner),
         FieldStatistic.objects.create(
             table="leads.lead", column="custom_fields", key="x", row_count=9, filled_count=1, near_keys=["x"]
