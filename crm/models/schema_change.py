@@ -27,7 +27,7 @@ class SchemaDecision(models.TextChoices):
 class SchemaChangeState(models.TextChoices):
     OPEN = "OPEN", "Open"
     WITHDRAWN = "WITHDRAWN", "Withdrawn"
-    # Nothing to carry out here: the key stays in JSON, or a release brings the column or the table.
+    # Nothing to carry out: the key stays in JSON. Columns and tables decided before a job could make them, too.
     DECIDED = "DECIDED", "Decided"
     QUEUED = "QUEUED", "Queued"
     RUNNING = "RUNNING", "Running"
@@ -229,11 +229,19 @@ class SchemaChange(models.Model):
             models.CheckConstraint(
                 name="schema_changes_state_fits_decision",
                 condition=models.Q(state__in=UNDECIDED_STATES, decision__isnull=True)
-                | models.Q(state=State.DECIDED) & ~models.Q(decision__in=sorted(APPLIED_BY_JOB))
-                | models.Q(decision__in=sorted(APPLIED_BY_JOB))
-                & ~models.Q(kind="")
+                | models.Q(decision__isnull=False, state=State.DECIDED, kind="")
+                & ~models.Q(decision=SchemaDecision.INDEX)
+                | models.Q(decision__isnull=False)
+                & ~models.Q(decision=SchemaDecision.STAY)
                 & ~models.Q(state__in=[*UNDECIDED_STATES, State.DECIDED]),
                 violation_error_message="This state does not fit the decision.",
+            ),
+            models.CheckConstraint(
+                name="schema_changes_kind_fits_decision",
+                condition=~models.Q(decision__in=[SchemaDecision.INDEX, SchemaDecision.COLUMN])
+                | models.Q(state=State.DECIDED)
+                | ~models.Q(kind=""),
+                violation_error_message="An index or a column needs the kind of its values.",
             ),
             models.CheckConstraint(
                 name="schema_changes_outcome_is_dated",
@@ -277,4 +285,10 @@ class SchemaChange(models.Model):
 
     @property
     def is_carried_out_by_job(self) -> bool:
-        return self.decision in APPLIED_BY_JOB
+        return self.decision in APPLIED_BY_JOB and self.state != State.DECIDED
+
+    def defined_field(self) -> CustomField | None:
+        """Return the definition of the key, if it has one."""
+        if self.column != JsonColumn.CUSTOM_FIELDS:
+            return None
+        return CustomField.objects.filter(table=self.table, key=self.key).first()

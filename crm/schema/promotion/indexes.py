@@ -134,8 +134,8 @@ def index_definitions(data: sql.Composable, key: str, kind: str) -> Iterator[tup
         yield "words", "words", words
 
 
-def total_size(indexes: Iterable[KeyIndex]) -> int:
-    """Return the bytes on disk of those of `indexes` that exist."""
+def total_size(names: Iterable[str]) -> int:
+    """Return the bytes on disk of those of the indexes with `names` that exist."""
     with connection.cursor() as cursor:
-        cursor.execute(SIZE_SQL, [[connection.ops.quote_name(index.name) for index in indexes]])
+        cursor.execute(SIZE_SQL, [[connection.ops.quote_name(name) for name in names]])
         return int(cursor.fetchone()[0])

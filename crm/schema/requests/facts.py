@@ -24,11 +24,6 @@ class KeyFacts:
         return round(100 * self.filled_rows / self.sampled_rows) if self.sampled_rows else 0
 
 
-def find_field(change: SchemaChange) -> CustomField | None:
-    """Return the definition of the key of `change`, if it has one."""
-    return CustomField.objects.filter(table=change.table, key=change.key).first()
-
-
 def load_facts(change: SchemaChange, user: User) -> KeyFacts:
     """Return the facts about the key of `change`, from a bounded number of rows that `user` may see."""
     rows = apps.get_model(change.table).objects.visible_to(user).order_by("-id")
@@ -36,4 +31,4 @@ def load_facts(change: SchemaChange, user: User) -> KeyFacts:
     sql = COUNT_FILLED_SQL.format(column=connection.ops.quote_name(change.column), newest=newest)
     with connection.cursor() as cursor:
         cursor.execute(sql, [change.key, *params])
-        return KeyFacts(find_field(change), *cursor.fetchone())
+        return KeyFacts(change.defined_field(), *cursor.fetchone())

@@ -7,12 +7,11 @@ from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import SchemaChange, SchemaChangeState, SchemaDecision, User
-from crm.models.schema_change import APPLIED_BY_JOB, MAX_REASON_LENGTH, JsonColumn
+from crm.models.schema_change import APPLIED_BY_JOB, MAX_REASON_LENGTH
 from crm.records.activity import Actor, record
+from crm.schema.promotion.promotions import PROMOTIONS
 from crm.schema.promotion.transitions import DECIDE_PERMISSION, queue_run
-from crm.schema.requests.facts import find_field
 from crm.screens.custom_fields.schema_requests import REQUEST_PERMISSION
-from crm.screens.custom_fields.sort_keys import SORT_KEYS
 from crm.text.cleaning import strip_nul
 
 
@@ -52,7 +51,7 @@ def withdraw_request(change: SchemaChange, *, by: Actor | User) -> None:
 def decide_request(change: SchemaChange, *, decision: str, reason: str, by: Actor | User) -> None:
     """Decide an open request, with a reason that the requester reads.
 
-    An index is built by a job, which is queued here.
+    A job carries it out, which is queued here, unless the key stays in JSON.
 
     Raises:
         NotPermitted: `by` may not decide requests.
@@ -71,28 +70,11 @@ def decide_request(change: SchemaChange, *, decision: str, reason: str, by: Acto
         )
     decided = {"decision": decision, "decision_reason": reason, "decided_by": actor.user, "decided_at": timezone.now()}
     if decision in APPLIED_BY_JOB:
-        close_request(change, SchemaChangeState.QUEUED, kind=indexed_kind(change), **decided)
+        close_request(change, SchemaChangeState.QUEUED, kind=PROMOTIONS[decision].check_decision(change), **decided)
         queue_run(change)
     else:
         close_request(change, SchemaChangeState.DECIDED, **decided)
     record(change, "decided", by=by, summary=f"Decided: {change.get_decision_display()}. {reason}")
-
-
-def indexed_kind(change: SchemaChange) -> str:
-    """Return the kind by which an index compares the values of the key.
-
-    Raises:
-        InvalidInput: the key is no custom field, or an index would not help its kind.
-        IllegalTransition: it has an index already.
-    """
-    field = find_field(change)
-    if field is None or change.column != JsonColumn.CUSTOM_FIELDS:
-        raise InvalidInput(f"Define “{change.key[:60]}” as a custom field first: its kind says how values compare.")
-    if field.kind not in SORT_KEYS:
-        raise InvalidInput("The filters of several choices use the index of the whole column already.")
-    if SchemaChange.objects.applied().filter(table=change.table, column=change.column, key=change.key).exists():
-        raise IllegalTransition(f"“{change.key[:60]}” has an index already.")
-    return field.kind
 
 
 def close_request(change: SchemaChange, state: SchemaChangeState, **changes: Any) -> None:

@@ -9,8 +9,8 @@ from django.db import OperationalError, connection
 
 from crm.exceptions import IllegalTransition
 from crm.models import Client, SchemaChange
+from crm.schema.promotion import index_builds, index_promotion, patience, running
 from crm.schema.promotion import monitor as monitor_module
-from crm.schema.promotion import patience, running
 from crm.schema.promotion.exceptions import ChangeLocked
 from crm.schema.promotion.indexes import KeyIndex, PromotedKey
 from crm.schema.promotion.monitor import change_lock
@@ -58,7 +58,7 @@ def short_pauses(monkeypatch):
     monkeypatch.setattr(patience, "FIRST_LOCK_TIMEOUT_MS", 50)
     monkeypatch.setattr(patience, "FIRST_PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(monitor_module, "INTERVAL_SECONDS", 0.05)
-    monkeypatch.setattr(running, "ORPHAN_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(index_builds, "ORPHAN_PAUSE_SECONDS", 0.05)
 
 
 def step_of(cursor, change: SchemaChange) -> str:
@@ -126,8 +126,9 @@ def job(change: SchemaChange):
 
 
 def die_after_call(monkeypatch, name: str, number: int):
-    """Kill the job right after its `number`th call of a function of `running`."""
-    whole, calls = getattr(running, name), []
+    """Kill the job right after its `number`th call of a function that its modules call."""
+    modules = [one for one in (running, index_builds, index_promotion) if hasattr(one, name)]
+    whole, calls = getattr(modules[0], name), []
 
     def killed(*args, **kw):
         calls.append(name)
@@ -136,7 +137,8 @@ def die_after_call(monkeypatch, name: str, number: int):
             raise Killed
         return answer
 
-    monkeypatch.setattr(running, name, killed)
+    for module in modules:
+        monkeypatch.setattr(module, name, killed)
 
 
 # Drop and create of two indexes, statistics, analyze; then the mark.
