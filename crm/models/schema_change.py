@@ -40,7 +40,7 @@ class SchemaChangeState(models.TextChoices):
 
 State = SchemaChangeState
 # The decisions that a job carries out.
-APPLIED_BY_JOB = frozenset({SchemaDecision.INDEX})
+APPLIED_BY_JOB = frozenset({SchemaDecision.INDEX, SchemaDecision.TABLE})
 TRANSITIONS = {
     State.OPEN: {State.DECIDED, State.QUEUED, State.WITHDRAWN},
     State.WITHDRAWN: set(),

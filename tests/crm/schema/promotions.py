@@ -8,6 +8,8 @@ from django.db import connection
 
 from crm.models import Client, CustomField, SchemaChange
 from crm.records.activity import SYSTEM_ACTOR
+from crm.schema.promotion.group_table.groups import group_table
+from crm.schema.promotion.group_table.statements import remove_table
 from crm.schema.promotion.indexes import PromotedKey
 from crm.schema.promotion.running import run_change
 from crm.schema.requests.transitions import decide_request, request_change
@@ -15,6 +17,8 @@ from crm.schema.requests.transitions import decide_request, request_change
 OUR_OBJECTS_SQL = """
 SELECT 'INDEX', relname FROM pg_class WHERE relkind = 'i' AND starts_with(relname, 'cf_')
 UNION ALL SELECT 'STATISTICS', stxname FROM pg_statistic_ext WHERE starts_with(stxname, 'cf_')
+UNION ALL SELECT 'TABLE', relname FROM pg_class
+           WHERE relkind = 'r' AND obj_description(oid, 'pg_class') LIKE '%kept in step%'
 """
 
 
@@ -31,6 +35,16 @@ def decided_index(field: CustomField) -> SchemaChange:
     change = SchemaChange(table=field.table, key=field.key, proposed="index", why="Slow.", expected_use="Daily.")
     request_change(change, by=SYSTEM_ACTOR)
     decide_request(change, decision="index", reason="Used daily.", by=SYSTEM_ACTOR)
+    return change
+
+
+def decided_table(key: str = "other_vehicles", column: str = "auto_data") -> SchemaChange:
+    """Return a request for a table of a repeated group of leads that is decided and queued."""
+    change = SchemaChange(
+        table="leads.lead", column=column, key=key, proposed="table", why="Slow.", expected_use="Daily."
+    )
+    request_change(change, by=SYSTEM_ACTOR)
+    decide_request(change, decision="table", reason="VINs are searched.", by=SYSTEM_ACTOR)
     return change
 
 
@@ -62,6 +76,8 @@ def our_objects() -> list[tuple[str, str]]:
 
 def drop_our_objects() -> None:
     with connection.cursor() as cursor:
+        for change in SchemaChange.objects.filter(decision="table"):
+            cursor.execute(remove_table(group_table(change)))
         for kind, name in our_objects():
             cursor.execute(f'DROP {kind} "{name}"')
 
