@@ -72,7 +72,7 @@ class CustomField(Record):
         default=0, db_default=0, help_text="Fields with a lower number come first."
     )
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
-    # How the key is promoted ("index"), in a row from `with_promotion`; empty: not at all.
+    # How the key is promoted ("index" or "column"), in a row from `with_promotion`; empty: not at all.
     promotion: ClassVar[str] = ""
 
     objects = LiveManager.from_queryset(CustomFieldQuerySet)()
@@ -115,6 +115,11 @@ class CustomField(Record):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def promotion_label(self) -> str:
+        """Say how filters and orders find the values."""
+        return "column" if self.promotion == "column" else "indexed"
 
     @property
     def has_choices(self) -> bool:

@@ -40,7 +40,7 @@ class SchemaChangeState(models.TextChoices):
 
 State = SchemaChangeState
 # The decisions that a job carries out.
-APPLIED_BY_JOB = frozenset({SchemaDecision.INDEX, SchemaDecision.TABLE})
+APPLIED_BY_JOB = frozenset({SchemaDecision.INDEX, SchemaDecision.COLUMN, SchemaDecision.TABLE})
 TRANSITIONS = {
     State.OPEN: {State.DECIDED, State.QUEUED, State.WITHDRAWN},
     State.WITHDRAWN: set(),
@@ -116,11 +116,14 @@ class SchemaChangeQuerySet(models.QuerySet):
 
 
 def with_promotion(fields: models.QuerySet) -> models.QuerySet:
-    """Return custom fields with `promotion`: the decision in force for the key, empty if there is none."""
+    """Return custom fields with `promotion`: the decision in force for the key, empty if there is none.
+
+    Of a column and an index, it is the column.
+    """
     applied = SchemaChange.objects.applied().filter(
         column=JsonColumn.CUSTOM_FIELDS, **{name: models.OuterRef(name) for name in ("table", "key", "kind")}
     )
-    decision = models.Subquery(applied.values("decision")[:1])
+    decision = models.Subquery(applied.order_by("decision").values("decision")[:1])
     return fields.annotate(promotion=Coalesce(decision, models.Value("")))
 
 

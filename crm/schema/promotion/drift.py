@@ -18,10 +18,13 @@ def find_drift() -> list[str]:
     """Return a sentence for each part of a promotion, and each trigger, that is not as it should be."""
     changes = SchemaChange.objects.filter(decision__in=APPLIED_BY_JOB).exclude(state=SchemaChangeState.DECIDED)
     promotions = [promotion_of(change) for change in changes]
+    explained = frozenset().union(
+        *(one.object_names for one in promotions if one.change.state != SchemaChangeState.UNDONE)
+    )
     return [
         *missing_parts([one for one in promotions if one.change.state == SchemaChangeState.APPLIED]),
-        *left_over_objects([one for one in promotions if one.change.state != SchemaChangeState.UNDONE]),
-        *(f"Trigger {name} of {table} is disabled." for table, name in disabled_triggers()),
+        *left_over_objects(explained),
+        *(f"Trigger {name} of {table} is disabled." for table, name in disabled_triggers() if name not in explained),
     ]
 
 
@@ -30,9 +33,8 @@ def missing_parts(applied: list[Promotion]) -> list[str]:
     return [f"{one.change}: {problem}. Press Repair on its request." for one in applied for problem in one.problems()]
 
 
-def left_over_objects(promotions: list[Promotion]) -> list[str]:
+def left_over_objects(explained: frozenset[str]) -> list[str]:
     """Return the objects of promotions that no change in this database explains."""
-    explained = frozenset().union(*(one.object_names for one in promotions))
     found = {pair for promotion in PROMOTIONS.values() for pair in promotion.find_objects()}
     return [f"The {noun} {name} belongs to no change." for noun, name in sorted(found) if name not in explained]
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import connection
 
 from crm.exceptions import IllegalTransition, InvalidInput
-from crm.models import SchemaChange
+from crm.models import SchemaChange, SchemaDecision
 from crm.models.schema_change import JsonColumn
 from crm.schema.promotion.base import Promotion
 from crm.schema.promotion.index_builds import build_indexes, index_problems, remove_indexes, remove_invalid_indexes
@@ -36,8 +36,9 @@ class IndexPromotion(Promotion):
     @classmethod
     def check_decision(cls, change: SchemaChange) -> str:
         kind = comparable_kind(change)
-        if SchemaChange.objects.applied().filter(table=change.table, column=change.column, key=change.key).exists():
-            raise IllegalTransition(f"“{change.key[:60]}” has an index already.")
+        for applied in SchemaChange.objects.applied().filter(table=change.table, column=change.column, key=change.key):
+            what = "an index" if applied.decision == SchemaDecision.INDEX else "a column with an index"
+            raise IllegalTransition(f"“{change.key[:60]}” has {what} already.")
         return kind
 
     def carry_out(self, monitor: ChangeMonitor) -> None:
@@ -55,10 +56,8 @@ class IndexPromotion(Promotion):
 
     def problems(self) -> Iterable[str]:
         yield from index_problems(self.promoted.indexes)
-        with connection.cursor() as cursor:
-            cursor.execute(HAS_STATISTICS_SQL, [self.promoted.statistics_name])
-            if not cursor.fetchone()[0]:
-                yield f"the statistics {self.promoted.statistics_name} are missing"
+        if not has_statistics(self.promoted.statistics_name):
+            yield f"the statistics {self.promoted.statistics_name} are missing"
 
     @property
     def object_names(self) -> frozenset[str]:
@@ -75,15 +74,25 @@ class IndexPromotion(Promotion):
             return [("index", name) for (name,) in cursor.fetchall()]
 
 
+def has_statistics(name: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(HAS_STATISTICS_SQL, [name])
+        return cursor.fetchone()[0]
+
+
 def comparable_kind(change: SchemaChange) -> str:
     """Return the kind by which the values of the key of `change` compare.
 
     Raises:
         InvalidInput: the key is no custom field, or its kind has no order.
     """
+    if change.column != JsonColumn.CUSTOM_FIELDS:
+        raise InvalidInput("Only custom fields get an index or a column here: their kind says how values compare.")
     field = change.defined_field()
-    if field is None or change.column != JsonColumn.CUSTOM_FIELDS:
+    if field is None:
         raise InvalidInput(f"Define “{change.key[:60]}” as a custom field first: its kind says how values compare.")
     if field.kind not in SORT_KEYS:
-        raise InvalidInput("The filters of several choices use the index of the whole column already.")
+        raise InvalidInput(
+            "Several choices stay in JSON: they have no order, and their filters use the index of the whole column."
+        )
     return field.kind

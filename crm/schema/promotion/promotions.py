@@ -2,11 +2,13 @@
 
 from crm.models import SchemaChange, SchemaDecision
 from crm.schema.promotion.base import Promotion
+from crm.schema.promotion.column_promotion import ColumnPromotion
 from crm.schema.promotion.group_table.promotion import TablePromotion
 from crm.schema.promotion.index_promotion import IndexPromotion
 
 PROMOTIONS: dict[str, type[Promotion]] = {
     SchemaDecision.INDEX: IndexPromotion,
+    SchemaDecision.COLUMN: ColumnPromotion,
     SchemaDecision.TABLE: TablePromotion,
 }
 

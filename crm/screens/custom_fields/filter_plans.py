@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 
+from crm.screens.custom_fields.promoted_columns import COLUMN_PREFIX
 from crm.screens.custom_fields.sort_keys import COLUMN
 
 # A smaller table is read whole in a moment, with an index or without: its plans say nothing about a filter.
@@ -20,11 +21,12 @@ class FilterPlan:
 
     is_indexed: bool
     table_rows: int | None
+    index_label: str = "indexed"
 
     @property
     def label(self) -> str:
         if self.is_indexed:
-            return "indexed"
+            return self.index_label
         return "reads all records" if self.table_rows is None else f"reads all {self.table_rows:,} records"
 
     @property
@@ -51,4 +53,6 @@ def plan_filter(model: type[models.Model], condition: models.Q, table_rows: int)
 
 def reads_index(node: dict[str, Any]) -> bool:
     """Return whether a step of the plan looks values of a custom field up in an index."""
-    return COLUMN in node.get("Index Cond", "") or any(reads_index(child) for child in node.get("Plans", ()))
+    condition = node.get("Index Cond", "")
+    is_lookup = COLUMN in condition or COLUMN_PREFIX in condition
+    return is_lookup or any(reads_index(child) for child in node.get("Plans", ()))

@@ -5,7 +5,7 @@ is the end of "between". A key without a definition can only be compared for equ
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -162,10 +162,14 @@ class CustomFieldFilters:
         if key in self.plans or len(self.plans) >= MAX_PLANS:
             return self.plans.get(key)
         if self.table_rows < SMALL_TABLE_ROWS:
-            return FilterPlan(True, self.table_rows) if key in self.fields and self.fields[key].promotion else None
+            is_promoted = key in self.fields and self.fields[key].promotion
+            return FilterPlan(True, self.table_rows, self.fields[key].promotion_label) if is_promoted else None
         condition = self.conditions[key].to_q() if key in self.conditions else text_equals(key, self.plain_values[key])
-        self.plans[key] = plan_filter(apps.get_model(self.table), condition, self.table_rows)
-        return self.plans[key]
+        plan = plan_filter(apps.get_model(self.table), condition, self.table_rows)
+        if key in self.fields:
+            plan = replace(plan, index_label=self.fields[key].promotion_label)
+        self.plans[key] = plan
+        return plan
 
     def parameters_of(self, name: str) -> set[str]:
         """Return the parameters of the same filter as `name`."""
@@ -235,6 +239,6 @@ def describe_filter(defined: CustomField, sent: SentFilter) -> dict[str, Any]:
         "value": sent.values[-1] if sent.values else "",
         "has_end": "between" in operators,
         "end": sent.end,
-        "is_indexed": bool(defined.promotion),
+        "promotion_label": defined.promotion_label if defined.promotion else "",
         "input_type": INPUT_TYPES.get(defined.kind, "text"),
     }

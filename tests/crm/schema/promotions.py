@@ -19,6 +19,15 @@ SELECT 'INDEX', relname FROM pg_class WHERE relkind = 'i' AND starts_with(relnam
 UNION ALL SELECT 'STATISTICS', stxname FROM pg_statistic_ext WHERE starts_with(stxname, 'cf_')
 UNION ALL SELECT 'TABLE', relname FROM pg_class
            WHERE relkind = 'r' AND obj_description(oid, 'pg_class') LIKE '%kept in step%'
+UNION ALL SELECT 'COLUMN', attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+           WHERE relkind = 'r' AND starts_with(attname, 'cf_') AND NOT attisdropped
+UNION ALL SELECT 'TRIGGER', tgname FROM pg_trigger WHERE starts_with(tgname, 'cf_')
+UNION ALL SELECT 'CONSTRAINT', conname FROM pg_constraint WHERE starts_with(conname, 'cf_')
+UNION ALL SELECT 'FUNCTION', proname FROM pg_proc WHERE starts_with(proname, 'cf_')
+"""
+TABLES_WITH_COLUMNS_SQL = """
+SELECT DISTINCT relname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+ WHERE relkind = 'r' AND starts_with(attname, 'cf_') AND NOT attisdropped
 """
 
 
@@ -30,11 +39,11 @@ def make_field(**kw: Any) -> CustomField:
     return CustomField.objects.create(**{**defaults, **kw})
 
 
-def decided_index(field: CustomField) -> SchemaChange:
-    """Return a request for an index on `field` that is decided and queued."""
-    change = SchemaChange(table=field.table, key=field.key, proposed="index", why="Slow.", expected_use="Daily.")
+def decided(field: CustomField, decision: str) -> SchemaChange:
+    """Return a request about `field` that is decided and queued."""
+    change = SchemaChange(table=field.table, key=field.key, proposed=decision, why="Slow.", expected_use="Daily.")
     request_change(change, by=SYSTEM_ACTOR)
-    decide_request(change, decision="index", reason="Used daily.", by=SYSTEM_ACTOR)
+    decide_request(change, decision=decision, reason="Used daily.", by=SYSTEM_ACTOR)
     return change
 
 
@@ -48,9 +57,13 @@ def decided_table(key: str = "other_vehicles", column: str = "auto_data") -> Sch
     return change
 
 
-def promote(field: CustomField) -> SchemaChange:
-    """Give `field` an index, as a request, a decision and a job do."""
-    change = decided_index(field)
+def decided_index(field: CustomField) -> SchemaChange:
+    return decided(field, "index")
+
+
+def promote(field: CustomField, decision: str = "index") -> SchemaChange:
+    """Give `field` an index or a column, as a request, a decision and a job do."""
+    change = decided(field, decision)
     run_change(change.pk)
     change.refresh_from_db()
     return change
@@ -68,18 +81,24 @@ def is_valid(change: SchemaChange) -> list[bool | None]:
 
 
 def our_objects() -> list[tuple[str, str]]:
-    """Return the indexes and statistics of promotions that the database has."""
+    """Return kind and name of what the database has of promotions."""
     with connection.cursor() as cursor:
         cursor.execute(OUR_OBJECTS_SQL)
         return sorted(cursor.fetchall())
 
 
 def drop_our_objects() -> None:
+    """Remove what the database has of promotions; with a column goes everything that depends on it."""
     with connection.cursor() as cursor:
         for change in SchemaChange.objects.filter(decision="table"):
             cursor.execute(remove_table(group_table(change)))
+        cursor.execute(TABLES_WITH_COLUMNS_SQL)
+        for (table,) in cursor.fetchall():
+            for kind, name in our_objects():
+                if kind == "COLUMN":
+                    cursor.execute(f'ALTER TABLE "{table}" DROP COLUMN IF EXISTS "{name}" CASCADE')
         for kind, name in our_objects():
-            cursor.execute(f'DROP {kind} "{name}"')
+            cursor.execute(f'DROP {kind} IF EXISTS "{name}" CASCADE')
 
 
 @contextmanager

@@ -56,13 +56,14 @@ def names(user, query: str) -> list[str]:
     return sorted(filtered_rows(Client, query, user).values_list("name", flat=True))
 
 
+@pytest.mark.parametrize("decision", ["index", "column"])
 @pytest.mark.parametrize("kind", QUERIES)
-def test_filters_find_the_same_rows_before_and_after(ada, kind):
+def test_filters_find_the_same_rows_before_and_after(ada, kind, decision):
     field = make_field(kind=kind, choices=["a", "b"] if kind == "choice" else [])
     fill_clients(VALUES)
     before = {query: names(ada, query) for query in QUERIES[kind]}
     assert all(before.values())
-    change = promote(field)
+    change = promote(field, decision)
     assert (change.state, change.error_message) == ("APPLIED", "")
     assert {query: names(ada, query) for query in QUERIES[kind]} == before
     undo_change(change, by=ada)
@@ -186,8 +187,8 @@ def test_decision_needs_a_field_that_an_index_helps(theo):
     make_field(table="leads.lead", key="vin")
     for change, sentence in (
         (request("unknown"), "Define “unknown” as a custom field"),
-        (request("many"), "use the index of the whole column"),
-        (request("vin", column="auto_data"), "Define “vin” as a custom field"),
+        (request("many"), "Several choices stay in JSON"),
+        (request("vin", column="auto_data"), "Only custom fields get an index"),
     ):
         with pytest.raises(InvalidInput, match=sentence):
             decide_request(change, decision="index", reason="Used daily.", by=theo)

@@ -49,6 +49,7 @@ def make_schema(ada) -> None:
     undo_change(first, by=ada)
     run_change(first.pk)
     promote(again)
+    promote(again, "column")
     retire_field(make_field(key="old", label="Old"), by=ada)
     run_change(decided_table().pk)
     for key, decision in (("pets", "stay"), ("region", "")):

@@ -9,7 +9,6 @@ from django.db import connection
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import SchemaChange
-from crm.schema.promotion.group_table import promotion as table_promotion
 from crm.schema.promotion.group_table.following import count_diverging
 from crm.schema.promotion.group_table.promotion import TablePromotion
 from crm.schema.promotion.running import run_change
@@ -20,11 +19,6 @@ from tests.crm.schema.promotions import decided_table
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_indexes_left")]
 A, B, C = {"vin": "A", "year": 1999}, {"vin": "B", "other": [1]}, {"vin": "C"}
-
-
-@pytest.fixture(autouse=True)
-def no_pause_before_undo(monkeypatch):
-    monkeypatch.setattr(table_promotion, "READERS_PAUSE_SECONDS", 0)
 
 
 def execute(statement, params=None) -> list:

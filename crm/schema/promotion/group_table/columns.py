@@ -8,6 +8,7 @@ from typing import NamedTuple
 from psycopg import sql
 
 from crm.models import CustomFieldKind, CustomFieldTable
+from crm.schema.promotion.columns import JSON_TEXTS
 
 MAX_NAME_LENGTH = 50
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -16,8 +17,7 @@ OWNER_COLUMNS: dict[str, str] = {label: f"{label.partition('.')[2]}_id" for labe
 OTHER_COLUMNS = frozenset({"id", "position", "data", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 RESERVED_NAMES = OTHER_COLUMNS | frozenset(OWNER_COLUMNS.values())
 # A longer text is not in the column, because an index could not hold it.
-MAX_TEXT_LENGTH, MAX_LONG_TEXT_LENGTH = 500, 10_000
-MOMENT_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'
+MAX_TEXT_LENGTH = 500
 
 
 class ColumnType(NamedTuple):
@@ -28,15 +28,16 @@ class ColumnType(NamedTuple):
     json: str = "to_jsonb({value})"
 
 
-TEXT = ColumnType("text", f"json_text_value({{data}}, {{key}}, {MAX_TEXT_LENGTH})")
-LONG_TEXT = ColumnType("text", f"json_text_value({{data}}, {{key}}, {MAX_LONG_TEXT_LENGTH})")
-NUMBER = ColumnType("numeric", "json_number_value({data}, {key})")
-YES_NO = ColumnType("boolean", "json_yes_no_value({data}, {key})")
-DATE = ColumnType("date", "json_date_value({data}, {key})")
+SHORT_TEXT = "CASE WHEN length({{data}} ->> {{key}}) <= {length} THEN json_text({{data}}, {{key}}) END"
+TEXT = ColumnType("text", SHORT_TEXT.format(length=MAX_TEXT_LENGTH))
+LONG_TEXT = ColumnType("text", "json_text({data}, {key})")
+NUMBER = ColumnType("numeric", "json_number({data}, {key})")
+YES_NO = ColumnType("boolean", "json_yes_no({data}, {key})")
+DATE = ColumnType("date", "json_date({data}, {key})")
 MOMENT = ColumnType(
     "timestamp with time zone",
-    "json_moment_value({data}, {key})",
-    f"to_jsonb(to_char({{value}} AT TIME ZONE 'UTC', '{MOMENT_FORMAT}'))",
+    "json_date_time({data}, {key})",
+    f"to_jsonb({JSON_TEXTS['timestamptz'].format('{value}')})",
 )
 ANYTHING = ColumnType("jsonb", "nullif({data} -> {key}, 'null'::jsonb)", "{value}")
 TYPES: dict[str, ColumnType] = {

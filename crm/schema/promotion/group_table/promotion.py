@@ -10,10 +10,11 @@ from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import SchemaChange, SchemaDecision
 from crm.schema.promotion.base import Promotion
 from crm.schema.promotion.group_table import inspection
-from crm.schema.promotion.group_table.following import bring_into_step, count_diverging, delete_orphans
+from crm.schema.promotion.group_table.following import TableFill, count_diverging, delete_orphans
 from crm.schema.promotion.group_table.groups import find_group, group_table
 from crm.schema.promotion.group_table.layout import GroupTable
 from crm.schema.promotion.group_table.statements import (
+    TRIGGERS,
     add_foreign_key,
     change_columns,
     create_table,
@@ -25,9 +26,7 @@ from crm.schema.promotion.group_table.statements import (
 from crm.schema.promotion.index_builds import build_indexes, index_problems, remove_invalid_indexes
 from crm.schema.promotion.monitor import ChangeMonitor
 from crm.schema.promotion.patience import run_patiently
-
-# A list that was begun before the undo may still read the table.
-READERS_PAUSE_SECONDS = 3.0
+from crm.schema.promotion.readers import wait_for_readers
 
 
 class TablePromotion(Promotion):
@@ -63,8 +62,7 @@ class TablePromotion(Promotion):
     def carry_out(self, monitor: ChangeMonitor) -> None:
         monitor.step = "Creating the table"
         self.create(monitor)
-        monitor.step = "Filling the table"
-        bring_into_step(self.table, monitor)
+        TableFill(self.table, monitor).run()
         build_indexes(self.table.indexes, monitor)
         monitor.step = "Analyzing the values"
         run_patiently(sql.SQL("ANALYZE {}").format(self.table.identifier), monitor)
@@ -76,24 +74,23 @@ class TablePromotion(Promotion):
             run_patiently(create_table(table), monitor)
         surplus, missing = inspection.wrong_columns(table)
         if surplus or missing:
-            run_patiently(change_columns(table, surplus, missing), monitor)
+            run_patiently(change_columns(table, surplus, missing), monitor, locks_others_out=True)
         if inspection.changed_functions(table):
             run_patiently(replace_functions(table), monitor)
         triggers = inspection.missing_triggers(table)
         for trigger in sorted(triggers, key=lambda one: one.is_on_owners):
-            run_patiently(create_trigger(table, trigger), monitor)
+            run_patiently(create_trigger(table, trigger), monitor, locks_others_out=True)
         if inspection.is_foreign_key_valid(table) is None:
-            run_patiently(add_foreign_key(table), monitor)
+            run_patiently(add_foreign_key(table), monitor, locks_others_out=True)
         if not inspection.is_foreign_key_valid(table):
             delete_orphans(table)
             run_patiently(validate_foreign_key(table), monitor)
 
     def take_back(self, monitor: ChangeMonitor) -> None:
-        monitor.step = "Removing the table"
-        if not inspection.is_created(self.table):
-            return
-        monitor.wait(READERS_PAUSE_SECONDS)
-        run_patiently(remove_table(self.table), monitor)
+        if inspection.is_created(self.table):
+            wait_for_readers(self.table.name, monitor)
+            monitor.step = "Removing the table"
+            run_patiently(remove_table(self.table), monitor, locks_others_out=True)
 
     def clean_up(self, monitor: ChangeMonitor) -> None:
         remove_invalid_indexes(self.table.indexes, monitor)
@@ -109,7 +106,8 @@ class TablePromotion(Promotion):
 
     @property
     def object_names(self) -> frozenset[str]:
-        return frozenset({self.table.name})
+        triggers = (self.table.function_name(trigger.part) for trigger in TRIGGERS)
+        return frozenset({self.table.name, *triggers})
 
     @classmethod
     def find_objects(cls) -> Iterable[tuple[str, str]]:
