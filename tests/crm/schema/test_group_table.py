@@ -5,6 +5,9 @@ import json
 import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 
+from crm.records.merging.transitions import merge, unmerge
+from crm.records.privacy.person import Person
+from crm.records.privacy.transitions import erase
 from crm.schema.promotion.group_table.columns import QuestionColumn
 from crm.schema.promotion.group_table.following import count_diverging, diverging_owners, follow_json
 from crm.schema.promotion.group_table.layout import GroupTable
@@ -235,6 +238,23 @@ def test_owners_that_differ_are_found_and_follow_their_list(vehicles):
     assert follow_json(vehicles, found) == 3
     assert all(in_step(lead) for lead in leads)
     assert list(Lead.objects.values_list("auto_data", "updated_at")) == before
+
+
+def test_merge_and_unmerge_move_the_rows_with_the_lists(vehicles, max):
+    winner, loser = make_lead(auto_data={"vehicles": [A], "use": "commute"}), make_lead(auto_data={"vehicles": [B, C]})
+    before = stored(winner), stored(loser)
+    done = merge(winner, loser, {"auto_data/vehicles": "loser"}, by=max)
+    assert in_step(winner) and in_step(loser)
+    assert stored(winner) != before[0]
+    unmerge(done, by=max)
+    assert (stored(winner), stored(loser)) == before
+    assert in_step(winner) and in_step(loser)
+
+
+def test_erased_person_leaves_no_row(vehicles, ada):
+    lead, other = make_lead(auto_data={"vehicles": [A, B]}), make_lead(auto_data={"vehicles": [C]})
+    erase(Person([lead]), reason="Request of 3 November", by=ada)
+    assert execute("SELECT lead_id, vin FROM lead_vehicles") == [(other.pk, "C")]
 
 
 def test_nothing_is_left_of_a_removed_table(vehicles):

@@ -14,8 +14,8 @@ from psycopg import sql
 
 from crm.schema.promotion.group_table.layout import NO_LIST, GroupTable
 
-# Shorter than `deadlock_timeout`: of two writers that wait for each other, the one of the table gives up.
-OWNER_LOCK_TIMEOUT_MS = 500
+# Far shorter than `deadlock_timeout`: of two writers that wait for each other, the one of the table gives up.
+OWNER_LOCK_TIMEOUT_MS = 100
 # Set while the functions write, so that the triggers of the table leave those rows alone.
 IN_STEP = "crm.rows_in_step"
 IS_IN_STEP = f"coalesce(current_setting('{IN_STEP}', true), '') = 'on'"
