@@ -245,5 +245,5 @@ def test_backfill_waits_for_replicas_and_leaves_room_for_others(monkeypatch):
     monkeypatch.setattr(walker, "measure_load", lambda: next(loads))
     walker.pause(0.1)
     walker.pause(0.1)
-    assert waits == [0, pytest.approx(0.2), backfill.LAG_PAUSE_SECONDS]
+    assert waits == [0, pytest.approx(0.1), backfill.LAG_PAUSE_SECONDS]
     assert next(loads, None) is None
