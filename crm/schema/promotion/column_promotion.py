@@ -76,7 +76,7 @@ class ColumnPromotion(Promotion):
     def add_column(self, monitor: ChangeMonitor) -> None:
         """Add the column with its trigger, or mend what someone removed of them."""
         monitor.step, state = "Adding the column", self.column.state()
-        if state.column_type is None or state.fires is None:
+        if not state.has_column or state.fires is None:
             run_patiently(self.column.create, monitor, locks_others_out=True)
         elif not state.fires:
             run_patiently(self.column.enable_trigger, monitor, locks_others_out=True)
@@ -92,7 +92,7 @@ class ColumnPromotion(Promotion):
     # Take back
 
     def take_back(self, monitor: ChangeMonitor) -> None:
-        if self.column.state().column_type is not None:
+        if self.column.state().has_column:
             wait_for_readers(self.column.key.db_table, monitor)
         remove_indexes(self.column.indexes, monitor)
         monitor.step = "Removing the column"
@@ -106,7 +106,7 @@ class ColumnPromotion(Promotion):
 
     def problems(self) -> Iterable[str]:
         state = self.column.state()
-        if state.column_type is None:
+        if not state.has_column:
             yield f"the column {self.column.name} is missing"
             return
         if not state.fires:

@@ -63,22 +63,17 @@ DROP TRIGGER IF EXISTS {trigger} ON {table}; DROP FUNCTION IF EXISTS {function}(
 ALTER TABLE {table} DROP COLUMN IF EXISTS {name}
 """
 STATE_SQL = """
-SELECT (SELECT format_type(atttypid, atttypmod) FROM pg_attribute
-         WHERE attrelid = place.id AND attname = %(name)s AND NOT attisdropped),
+SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = place.id AND attname = %(name)s AND NOT attisdropped),
        (SELECT tgenabled::text FROM pg_trigger WHERE tgrelid = place.id AND tgname = %(trigger)s),
        (SELECT convalidated FROM pg_constraint WHERE conrelid = place.id AND conname = %(check)s)
   FROM (SELECT to_regclass(%(table)s) AS id) AS place
 """
-LONG_TYPE_NAMES = {"timestamptz": "timestamp with time zone"}
 
 
 class ColumnState(NamedTuple):
-    """What the database has: the type of the column, whether the trigger fires, and whether the check is validated.
+    """Whether the column is there, when its trigger fires, and whether its check is validated; None if missing."""
 
-    None where there is no such thing.
-    """
-
-    column_type: str | None
+    has_column: bool
     trigger_mode: str | None
     is_check_valid: bool | None
 
@@ -206,8 +201,3 @@ class KeyColumn:
         with connection.cursor() as cursor:
             cursor.execute(STATE_SQL, {**names, "table": connection.ops.quote_name(self.key.db_table)})
             return ColumnState(*cursor.fetchone())
-
-    @property
-    def has_other_type(self) -> bool:
-        column_type = self.state().column_type
-        return column_type not in {None, LONG_TYPE_NAMES.get(self.column_type, self.column_type)}

@@ -1,5 +1,7 @@
 """Fields, requests and indexes for tests of promotions, which commit."""
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -110,3 +112,43 @@ def other_session() -> Iterator[Any]:
             yield cursor
     finally:
         other.close()
+
+
+def step_of(cursor, change: SchemaChange) -> str:
+    cursor.execute("SELECT step FROM schema_changes WHERE id = %s", [change.pk])
+    return cursor.fetchone()[0]
+
+
+def state_of(change: SchemaChange) -> str:
+    change.refresh_from_db()
+    return change.state
+
+
+def wait_until(condition, seconds=20):
+    until = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < until, "nothing happened"
+        time.sleep(0.02)
+    return answer
+
+
+@contextmanager
+def job(change: SchemaChange):
+    """Run the job of `change` in a thread; the list gets its exception, if there is one."""
+    errors = []
+
+    def work():
+        try:
+            run_change(change.pk)
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield errors
+    finally:
+        thread.join(30)
+        assert not thread.is_alive()
