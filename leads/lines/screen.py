@@ -18,8 +18,17 @@ from crm.records.base import can_see_everyone
 from crm.screens.json_forms.fields import SchemaWidget
 from crm.screens.json_forms.schema import Schema
 from crm.screens.record_admin import CountedDeletionMixin
+from leads.lines.form_schemas import without_defaults
 from leads.lines.forms import FormAsJson, InsuranceTypeForm, QuestionForm, existing_question
-from leads.lines.questions import GROUP, asked_questions, find_question, move_question, questions_of, retire_question
+from leads.lines.questions import (
+    GROUP,
+    asked_questions,
+    default_answers,
+    find_question,
+    move_question,
+    questions_of,
+    retire_question,
+)
 from leads.lines.survey import SAMPLED_ROW_COUNT, survey_answers
 from leads.lines.transitions import change_form, form_digest, start_upgrade
 from leads.models import InsuranceType
@@ -192,5 +201,5 @@ def page_address(line: InsuranceType, page: str) -> str:
 
 
 def render_form(form: Schema) -> str:
-    """Return the inputs of a form for a preview."""
-    return SchemaWidget(asked_questions(form)).render("preview", {})
+    """Return the inputs of a form for a preview, as a new record begins."""
+    return SchemaWidget(without_defaults(asked_questions(form))).render("preview", default_answers(form))

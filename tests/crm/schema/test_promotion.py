@@ -184,11 +184,11 @@ def test_decision_needs_a_field_that_an_index_helps(theo):
         return change
 
     make_field(table="leads.lead", key="many", kind="choices", choices=["a"])
-    make_field(table="leads.lead", key="vin")
+    make_field(table="leads.lead", key="level")
     for change, sentence in (
         (request("unknown"), "Define “unknown” as a custom field"),
-        (request("many"), "Several choices stay in JSON"),
-        (request("vin", column="auto_data"), "Only custom fields get an index"),
+        (request("many"), "use the index of the whole column"),
+        (request("level", column="auto_data"), "No line asks for “level”"),
     ):
         with pytest.raises(InvalidInput, match=sentence):
             decide_request(change, decision="index", reason="Used daily.", by=theo)
