@@ -140,6 +140,10 @@ class ColumnPromotion(Promotion):
     def index_names(self) -> tuple[str, ...]:
         return tuple(index.name for index in self.column.indexes)
 
+    @property
+    def named_parts(self) -> dict[str, tuple[str, ...]]:
+        return {"Column": (self.column.name,), "Trigger": (self.column.trigger_name,), **super().named_parts}
+
     @classmethod
     def find_objects(cls) -> Iterable[tuple[str, str]]:
         tables = [apps.get_model(label)._meta.db_table for label in CustomFieldTable.values]
