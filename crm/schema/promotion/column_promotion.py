@@ -92,7 +92,8 @@ class ColumnPromotion(Promotion):
     # Take back
 
     def take_back(self, monitor: ChangeMonitor) -> None:
-        if self.column.state().has_column:
+        # Nothing has read a column that was never applied.
+        if self.change.applied_at and self.column.state().has_column:
             wait_for_readers(self.column.key.db_table, monitor)
         remove_indexes(self.column.indexes, monitor)
         monitor.step = "Removing the column"
