@@ -25,7 +25,7 @@ from crm.schema.requests.transitions import decide_request, request_change
 from leads.filters import LeadFilter
 from leads.models import Lead
 
-LEADS, KEYS, CLIENTS, BASELINE_SECONDS = 20_000, 40, 8, 5
+LEADS, KEYS, CLIENTS, BASELINE_SECONDS = 200_000, 40, 8, 5
 MAX_BLOCK_SECONDS, MAX_RATIO = 0.1, 1.2
 SAMPLE_SECONDS = 0.01
 FILL_SQL = f"""

@@ -112,6 +112,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Seconds. A worker without a heartbeat for the longer interval counts as dead, and its jobs are queued again.
 PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 10, "stalled_worker_timeout": 60}
+# Imported by workers, and when a process queues its first job: most commands do without.
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = None
+PROCRASTINATE_IMPORT_PATHS = [f"{name}.tasks" for name in ("crm", "leads", "ai_log", "inbox", "suggestions", "agents")]
 # A nightly job missed by a sleeping laptop runs later the same day.
 PROCRASTINATE_PERIODIC_DEFAULTS = {"max_delay": 24 * 3600}
 

@@ -9,5 +9,6 @@ class InboxConfig(AppConfig):
     def ready(self) -> None:
         """Register contact dates of merged leads, welcome emails, and what the inbox says about people."""
         import_string("inbox.merging.register_contact_dates")()
-        import_string("inbox.drafts.welcome.register_welcome_drafts")()
+        register_welcome_emails = import_string("leads.conversion.welcome.register_welcome_emails")
+        register_welcome_emails("inbox.drafts.welcome.write_welcome_draft", "inbox.drafts.welcome.welcome_templates")
         import_string("inbox.privacy.tables.register_inbox_tables")()

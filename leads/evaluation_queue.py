@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from uuid import UUID
 
-from procrastinate.contrib.django import app
-
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 
 EVALUATE_LEADS_JOB = "leads.evaluate"
 # Leads that moved together wait until what moved them is done.
@@ -23,7 +21,7 @@ def queue_evaluation(lead: UUID) -> None:
     """Queue the evaluation of `lead` in the transaction that moved it."""
     moved = _moved_together.get()
     if moved is None:
-        enqueue(app.configure_task(EVALUATE_LEADS_JOB, queueing_lock=f"lead {lead}"), leads=[str(lead)])
+        enqueue(configure_job(EVALUATE_LEADS_JOB, queueing_lock=f"lead {lead}"), leads=[str(lead)])
     else:
         moved.append(lead)
 
@@ -41,4 +39,4 @@ def one_evaluation_job() -> Iterator[None]:
     finally:
         _moved_together.reset(token)
     if moved:
-        enqueue(app.configure_task(EVALUATE_LEADS_JOB, priority=BATCH_PRIORITY), leads=list(map(str, moved)))
+        enqueue(configure_job(EVALUATE_LEADS_JOB, priority=BATCH_PRIORITY), leads=list(map(str, moved)))

@@ -5,14 +5,13 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import User
 from crm.records.activity import Actor, record
 from crm.records.local_time import agency_style
 from crm.records.transitions import create, describe_record
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from crm.text.cleaning import strip_nul
 from leads.evaluation_queue import queue_evaluation
 from leads.models import (
@@ -313,7 +312,7 @@ def activate_policy(policy: ScoringPolicy, *, by: Actor | User) -> None:
         is_active=True, activated_at=timezone.now(), activated_by=actor.user
     )
     policy.refresh_from_db()
-    enqueue(app.configure_task(SCORE_ALL_TASK, queueing_lock=SCORE_ALL_TASK), timestamp=0)
+    enqueue(configure_job(SCORE_ALL_TASK, queueing_lock=SCORE_ALL_TASK), timestamp=0)
     record(
         policy,
         "activated",

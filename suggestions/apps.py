@@ -7,9 +7,7 @@ class SuggestionsConfig(AppConfig):
     verbose_name = "Approvals"
 
     def ready(self) -> None:
-        """Register what is called from below: the outbox by the inbox, follow-ons by the outcome of an execution.
-
-        And what suggestions say about people.
-        """
-        import_string("suggestions.transitions.registration.register_callbacks")()
+        """Register who owns the emails of suggestions, and what suggestions say about people."""
+        register_owner = import_string("inbox.outgoing.owner_registry.register_owner")
+        register_owner("suggestion", "suggestions.transitions.email_delivery.ExecutionOwner")
         import_string("suggestions.privacy.register_tables")()

@@ -1,4 +1,17 @@
-"""A worker that is killed at a chosen line."""
+"""A process that is killed at a chosen line, or at a chosen statement."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection, transaction
+
+from tests.crm.processes import wait_until
+from tests.forking import forked
+
+KILLED_POINTS = 10
+SAVEPOINT_WORDS = ("SAVEPOINT", "RELEASE", "ROLLBACK TO")
 
 
 class Killed(BaseException):
@@ -17,3 +30,63 @@ def kill_at(monkeypatch, module, name, *, after=False):
     with monkeypatch.context() as patch:
         patch.setattr(module, name, killed)
         yield
+
+
+class StatementCounter:
+    """Counts the statements of a connection, and kills the process right before the one with number `last`."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self.last, self.count = last, 0
+
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        # A step that is counted runs in a transaction of the counter's, so its own one is a savepoint.
+        self.count += not str(sql).startswith(SAVEPOINT_WORDS)
+        if self.count == self.last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return execute(sql, params, many, context)
+
+
+def other_sessions() -> int:
+    """Return how many other sessions the database has, among them those of dead processes."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
+        return cursor.fetchone()[0]
+
+
+def kill_at_ten_statements(step: Callable[[], Any], rows: Callable[[], Any]) -> None:
+    """Run `step` in a process that is killed at a statement, at ten of them in turn.
+
+    Each time `rows`, which reads the database, returns what it had returned before.
+    """
+    before, total = rows(), count_statements(step)
+    for point in range(KILLED_POINTS):
+        number = 1 + point * (total - 1) // (KILLED_POINTS - 1)
+        with forked(run_and_count, step, StatementCounter(number)) as child:
+            said, _ = child.communicate()
+        assert child.returncode == -signal.SIGKILL, f"not killed at statement {number} of {total}: {said}"
+        assert wait_until(lambda: not other_sessions()), "the database still works for a dead process"
+        assert rows() == before, f"killed at statement {number} of {total}"
+
+
+def count_statements(step: Callable[[], Any]) -> int:
+    """Return how many statements `step` sends, in a process that takes all of them back."""
+    counter = StatementCounter()
+    with forked(run_and_take_back, step, counter) as child:
+        said, _ = child.communicate()
+    return int(said)
+
+
+def run_and_take_back(step: Callable[[], Any], counter: StatementCounter) -> None:
+    with transaction.atomic():
+        run_and_count(step, counter)
+        transaction.set_rollback(True)
+    print(counter.count)  # noqa: T201
+
+
+def run_and_count(step: Callable[[], Any], counter: StatementCounter) -> None:
+    connection.ensure_connection()  # its own statements are none of the step's
+    with connection.execute_wrapper(counter):
+        step()

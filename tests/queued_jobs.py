@@ -23,6 +23,7 @@ def queued_threads() -> list[str]:
 def run_jobs(name: str) -> int:
     """Run the jobs `name` that are due now; those that they queue themselves wait. Returns how many ran."""
     rows = queued_jobs(name)
+    app.perform_import_paths()
     for row in rows:
         with connection.cursor() as cursor:
             cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s", [row.pk])

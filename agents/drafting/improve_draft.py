@@ -15,7 +15,6 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from procrastinate.contrib.django import app
 from pydantic import BaseModel
 
 from agents.drafting import prompts, read_prospect
@@ -27,7 +26,7 @@ from ai_log.models import InteractionSource, InteractionType
 from crm.exceptions import ActionRefused
 from crm.models import ActorType
 from crm.records.activity import Actor
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from inbox.models import Message
 from inbox.thread_state import DELIVERED_STATES
 from leads.models import Lead
@@ -83,7 +82,7 @@ def queue_improvement(suggestion: Suggestion) -> None:
 
 
 def enqueue_model_question(pk: UUID) -> None:
-    task = app.configure_task(ASK_MODEL_TASK, lock=model_job_lock(pk), queueing_lock=f"model {pk}")
+    task = configure_job(ASK_MODEL_TASK, lock=model_job_lock(pk), queueing_lock=f"model {pk}")
     enqueue(task, suggestion=str(pk))
 
 

@@ -29,6 +29,8 @@ def propose_conversions(keys: Iterable[UUID]) -> int:
     wanted = {conversion_key(lead) for lead in won}
     conversions = Suggestion.everything.filter(lead__in=keys, type=SuggestionType.CONVERT_LEAD)
     settled = conversions.exclude(dedupe_key__in=wanted).values_list("pk", flat=True)
+    done = conversions.exclude(lead__converted_at=None).values_list("pk", flat=True)
+    withdraw_settled(done, reason="The lead is a client already.", also_by_people=True)
     withdraw_settled(settled, reason="The lead needs no conversion any more.")
     proposed = set(conversions.filter(dedupe_key__in=wanted).values_list("dedupe_key", flat=True))
     return sum(propose_conversion(lead) for lead in won if conversion_key(lead) not in proposed)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from agents.next_best_action.withdrawals import withdraw_settled
 from crm.exceptions import ActionRefused
 from crm.models import Client
 from crm.records.consent import closed_channels
@@ -14,7 +15,7 @@ from inbox.models import Thread
 from leads.models import Policy
 from leads.models.policy import PolicyQuerySet
 from suggestions.models import UNDECIDED_STATUSES, RejectCode, Suggestion, SuggestionType
-from suggestions.transitions.propose import propose, supersede
+from suggestions.transitions.propose import propose
 from suggestions.transitions.state import NEXT_BEST_ACTION_AGENT
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def propose_renewals(*, most: int = MAX_PER_RUN) -> int:
     Proposals about policies that were renewed, cancelled or given to a lead since are withdrawn.
     """
     today = agency_today()
-    withdraw_settled(today)
+    withdraw_renewed(today)
     keys = list(policies_to_renew(today).order_by("expires_on", "id").values_list("pk", flat=True))
     count = 0
     for start in range(0, len(keys), POLICIES_PER_BATCH):
@@ -141,16 +142,11 @@ def renewal_draft(policy: Policy) -> str:
     )
 
 
-def withdraw_settled(today: date) -> None:
+def withdraw_renewed(today: date) -> None:
     """Withdraw the undecided proposals about policies that need no follow-up any more."""
     waiting = Suggestion.objects.filter(status__in=UNDECIDED_STATUSES, agent=str(NEXT_BEST_ACTION_AGENT))
     waiting = dict(waiting.filter(dedupe_key__startswith=KEY_PREFIX).values_list("dedupe_key", "pk"))
     policies = {key.split(":")[1] for key in waiting}
     current = {renewal_key(policy) for policy in policies_to_renew(today).filter(pk__in=policies)}
     settled = [pk for key, pk in waiting.items() if key not in current]
-    for pk in settled:
-        with transaction.atomic():
-            rows = Suggestion.objects.select_for_update(of=("self",)).filter(status__in=UNDECIDED_STATUSES)
-            one = rows.filter(pk=pk).first()
-            if one is not None:
-                supersede(one, by=NEXT_BEST_ACTION_AGENT, reason="The policy needs no follow-up any more.")
+    withdraw_settled(settled, reason="The policy needs no follow-up any more.")

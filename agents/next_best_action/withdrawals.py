@@ -21,11 +21,11 @@ def withdraw_overtaken_moves(leads: Iterable[UUID]) -> None:
         withdraw_settled([key], reason=f"The lead has moved to {label}.")
 
 
-def withdraw_settled(keys: Iterable[UUID], *, reason: str) -> None:
-    """Withdraw those of the suggestions `keys` that the program made and are undecided."""
+def withdraw_settled(keys: Iterable[UUID], *, reason: str, also_by_people: bool = False) -> None:
+    """Withdraw those of the suggestions `keys` that are undecided: the program's, and people's if they are done."""
     for key in keys:
         with transaction.atomic():
             waiting = Suggestion.objects.select_for_update(of=("self",)).filter(pk=key, status__in=UNDECIDED_STATUSES)
-            one = waiting.filter(proposed_by=None).first()
-            if one is not None:
+            one = waiting.first()
+            if one is not None and (also_by_people or one.proposed_by_id is None):
                 supersede(one, by=NEXT_BEST_ACTION_AGENT, reason=reason)

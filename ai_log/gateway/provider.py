@@ -5,8 +5,10 @@ The response is limited in size and time. A failed request is not repeated; retr
 
 import asyncio
 import dataclasses
+import ssl
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -27,6 +29,12 @@ MAX_PROVIDER_RESPONSE_BYTES = 2_000_000
 MAX_PROVIDER_ERROR_LENGTH = 300
 # The client requires a key, even for local models that need none.
 PLACEHOLDER_KEY = "none"
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Return what the certificates of providers are checked with. Loading the authorities takes longer than a call."""
+    return httpx2.create_ssl_context()
 
 
 class ResponseTooLong(Exception):
@@ -85,7 +93,7 @@ def request_reply(system: str, prompt: str, answer: type[BaseModel] | None) -> R
 
 
 async def request_completion(system: str, prompt: str, answer: type[BaseModel] | None) -> ModelResponse:
-    transport, headers = SizeLimitedTransport(), {"Accept-Encoding": "identity"}
+    transport, headers = SizeLimitedTransport(verify=tls_context()), {"Accept-Encoding": "identity"}
     async with httpx2.AsyncClient(transport=transport, timeout=settings.AI_TIMEOUT, headers=headers) as http:
         client = AsyncOpenAI(
             base_url=settings.AI_URL,

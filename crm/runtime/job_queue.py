@@ -4,11 +4,24 @@ import logging
 from typing import Any
 
 from django.db import transaction
+from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
 from procrastinate.jobs import Job, JobDeferrer, Status
 from procrastinate.manager import JobManager
 
 logger = logging.getLogger(__name__)
+
+
+def configure_job(name: str, **options: Any) -> JobDeferrer:
+    """Return the job `name` to be queued, with its own locks and with `options` of procrastinate's `configure_task`.
+
+    Jobs are defined when the first one is queued, because the modules that they need are many.
+
+    Raises:
+        TaskNotFound: there is no such job.
+    """
+    app.perform_import_paths()
+    return app.configure_task(name, allow_unknown=False, **options)
 
 
 def enqueue(task: JobDeferrer, **arguments: str | int | bool | list[str]) -> None:

@@ -99,6 +99,7 @@ def _make_worker_app(concurrency: int) -> DjangoApp:
         periodic_defaults=settings.PROCRASTINATE_PERIODIC_DEFAULTS,
     )
     worker_app.job_manager = WorkerJobManager(connector)
+    app.perform_import_paths()
     worker_app.tasks = app.tasks
     worker_app.periodic_registry = app.periodic_registry
     return worker_app

@@ -7,12 +7,6 @@ from inbox.drafts.transitions import DraftContent, DraftDestination, save
 from inbox.email_templates.for_composer import MAX_TEMPLATES_OFFERED, fill_template
 from inbox.models import Draft
 from inbox.models.email_template import EmailTemplate, TemplateCategory
-from leads.conversion.welcome import register_welcome_emails
-
-
-def register_welcome_drafts() -> None:
-    """Register how welcome emails are drafted; called once at start."""
-    register_welcome_emails(write_welcome_draft, welcome_templates)
 
 
 def write_welcome_draft(client: Client, template: str, author: User) -> Draft:

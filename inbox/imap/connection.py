@@ -184,12 +184,11 @@ def close_connection(box: BaseMailBox) -> None:
 def open_connection(mailbox: Mailbox) -> BaseMailBox:
     """Return a connection that is not logged in yet, encrypted as the mailbox is configured."""
     host, port = mailbox.host, int(mailbox.server_address.rpartition(":")[2])
-    ssl_context = ssl.create_default_context()
     try:
         if mailbox.security == Security.TLS:
-            box = MailBox(host, port, timeout=TIMEOUT_SECONDS, ssl_context=ssl_context)
+            box = MailBox(host, port, timeout=TIMEOUT_SECONDS, ssl_context=ssl.create_default_context())
         elif mailbox.security == Security.STARTTLS:
-            box = MailBoxStartTls(host, port, timeout=TIMEOUT_SECONDS, ssl_context=ssl_context)
+            box = MailBoxStartTls(host, port, timeout=TIMEOUT_SECONDS, ssl_context=ssl.create_default_context())
         else:
             box = MailBoxUnencrypted(host, port, timeout=TIMEOUT_SECONDS)
     except (*CONNECTION_ERRORS, ValueError) as error:

@@ -3,9 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from procrastinate.contrib.django import app
-
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 
 FETCH_JOB, FILING_JOB = "inbox.fetch_mail", "inbox.file_sent"
 
@@ -18,7 +16,7 @@ def defer_fetch(mailbox: UUID, *, gaps: bool = False) -> None:
     """Queue a job that fetches new email of `mailbox`, or missed email if `gaps`. One queued job is enough."""
     waiting = f"{'gaps of ' if gaps else ''}{mailbox_lock(mailbox)}"
     enqueue(
-        app.configure_task(FETCH_JOB, lock=mailbox_lock(mailbox), queueing_lock=waiting),
+        configure_job(FETCH_JOB, lock=mailbox_lock(mailbox), queueing_lock=waiting),
         mailbox=str(mailbox),
         gaps=gaps,
     )
@@ -27,5 +25,5 @@ def defer_fetch(mailbox: UUID, *, gaps: bool = False) -> None:
 def defer_filing(mailbox: UUID, message: UUID, *, at: datetime, attempt: int = 1) -> None:
     """Queue a job that files a sent email in the Sent folder at `at`."""
     waiting = f"filing of {message}"
-    task = app.configure_task(FILING_JOB, lock=mailbox_lock(mailbox), queueing_lock=waiting, schedule_at=at)
+    task = configure_job(FILING_JOB, lock=mailbox_lock(mailbox), queueing_lock=waiting, schedule_at=at)
     enqueue(task, message=str(message), attempt=attempt)

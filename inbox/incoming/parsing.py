@@ -15,9 +15,8 @@ from email.message import Message as MimeMessage
 from email.utils import parsedate_to_datetime
 
 from django.conf import settings
-from inscriptis import get_text
-from inscriptis.model.config import ParserConfig
 
+from crm.runtime.lazy_module import LazyModule
 from crm.text.cleaning import shorten, storable_text
 from crm.text.email_bodies.quotes import own_text
 from inbox.incoming.mime.addresses import MAX_DISPLAY_NAME_LENGTH, parse_addresses, parse_nameless
@@ -25,6 +24,9 @@ from inbox.incoming.mime.headers import HeaderLines, first_header, read_headers,
 from inbox.incoming.mime.invitations import is_calendar, read_invitation
 from inbox.incoming.mime.parts import MAX_FILES, EmailContent, EmailFile, join_texts, read_content
 from inbox.incoming.mime.source import media_type, mend_source
+
+inscriptis = LazyModule("inscriptis")
+inscriptis_config = LazyModule("inscriptis.model.config")
 
 MAX_EMAIL_BYTES = 30 * 1024 * 1024
 MAX_TEXT_LENGTH, MAX_HTML_LENGTH = 500_000, 1_000_000
@@ -290,7 +292,7 @@ def describe_first_invitation(files: Iterable[EmailFile]) -> str:
 def html_to_text(html: str) -> str:
     """Return the visible text of `html`, without hidden text."""
     try:
-        return get_text(HR_TAG.sub("<br>", html), ParserConfig(display_links=False))
+        return inscriptis.get_text(HR_TAG.sub("<br>", html), inscriptis_config.ParserConfig(display_links=False))
     except (*DECODING_ERRORS, RecursionError):
         return re.sub(r"<[^>]{0,2000}>", " ", html)
 

@@ -6,9 +6,7 @@ The job itself is `agents.process_threads`: it runs steps of apps to the right o
 from collections.abc import Collection, Iterable
 from uuid import UUID
 
-from procrastinate.contrib.django import app
-
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from inbox.models import Thread
 
 PROCESS_THREADS_JOB = "inbox.process_threads"
@@ -28,12 +26,12 @@ def queue_processing(threads: Iterable[Thread]) -> None:
         Thread.everything.filter(pk__in=processed).update(processed_at=None)
     if len(keys) > MAX_SINGLE_JOBS:
         chunks = [keys[start : start + THREADS_PER_JOB] for start in range(0, len(keys), THREADS_PER_JOB)]
-        task = app.configure_task(PROCESS_THREADS_JOB, priority=IMPORT_PRIORITY)
+        task = configure_job(PROCESS_THREADS_JOB, priority=IMPORT_PRIORITY)
         task.batch_defer(*({"threads": [str(key) for key in chunk]} for chunk in chunks))
         return
     for key in keys:
         name = f"thread {key}"
-        enqueue(app.configure_task(PROCESS_THREADS_JOB, lock=name, queueing_lock=name), threads=[str(key)])
+        enqueue(configure_job(PROCESS_THREADS_JOB, lock=name, queueing_lock=name), threads=[str(key)])
 
 
 def queue_changed_threads(threads: Iterable[Thread], with_new_words: Collection[UUID]) -> None:

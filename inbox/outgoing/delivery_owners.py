@@ -1,7 +1,7 @@
 """Who owns a delivery: the owner may stop it up to the last moment, and learns the outcome.
 
-The send queue is the same for every email. An owner class is registered at start for each origin; the send queue
-calls it in the transaction that claims or settles the delivery.
+The send queue is the same for every email. `owner_registry.py` has an owner class for each origin; the send queue calls
+it in the transaction that claims or settles the delivery.
 """
 
 from typing import Any, Self
@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from crm.records.activity import DELETED_USER, Actor, record
 from crm.runtime.delivery import Delivery
-from inbox.models import EmailDelivery, EmailOrigin, Message
+from inbox.models import EmailDelivery, Message
 from inbox.outgoing.outbox import SEND_PERMISSION
 from inbox.thread_state import timeline_owner_of
 from inbox.transitions import lock_thread
@@ -63,14 +63,6 @@ class DeliveryOwner:
 
     def on_retry(self, delivery: EmailDelivery, reason: str) -> None:
         """Record that the mail server asked to try again later."""
-
-
-OWNERS: dict[str, type[DeliveryOwner]] = {EmailOrigin.COMPOSER: DeliveryOwner}
-
-
-def register_owner(origin: str, owner: type[DeliveryOwner]) -> None:
-    """Let `owner` own the deliveries of `origin`. Called once, at start."""
-    OWNERS[origin] = owner
 
 
 def sender_of(delivery: EmailDelivery) -> Actor:

@@ -13,16 +13,16 @@ from uuid import UUID
 from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.models import User
 from crm.records.activity import SYSTEM_ACTOR, Actor
 from crm.runtime.delivery import RETRY_DELAYS, Delivery, DeliveryOutcome, retry_while_database_down
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from inbox.models import Direction, EmailDelivery, EmailOrigin, Mailbox, Message, MessageState, Thread
 from inbox.outgoing import outbox
-from inbox.outgoing.delivery_owners import OWNERS, DeliveryOwner, describe_email, record_on_thread
+from inbox.outgoing.delivery_owners import DeliveryOwner, describe_email, record_on_thread
+from inbox.outgoing.owner_registry import OWNERS
 from inbox.transitions import lock_thread
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def enqueue_send(
 def defer_send_job(delivery: EmailDelivery) -> None:
     """Queue the job that hands the email over, in the caller's transaction, unless such a job is waiting already."""
     name = f"email {delivery.pk}"
-    task = app.configure_task(SEND_TASK, lock=name, queueing_lock=name, schedule_at=delivery.run_after)
+    task = configure_job(SEND_TASK, lock=name, queueing_lock=name, schedule_at=delivery.run_after)
     enqueue(task, message=str(delivery.pk))
 
 

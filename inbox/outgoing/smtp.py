@@ -75,16 +75,15 @@ def connect_smtp() -> smtplib.SMTP:
         # Our own host name; without it smtplib asks the name servers, which can take long.
         "local_hostname": agency_domain(),
     }
-    tls_context = ssl.create_default_context()
     server = (
-        smtplib.SMTP_SSL(**connection_args, context=tls_context)
+        smtplib.SMTP_SSL(**connection_args, context=ssl.create_default_context())
         if settings.EMAIL_USE_SSL
         else smtplib.SMTP(**connection_args)
     )
     try:
         server.ehlo_or_helo_if_needed()
         if settings.EMAIL_USE_TLS:
-            server.starttls(context=tls_context)
+            server.starttls(context=ssl.create_default_context())
             server.ehlo_or_helo_if_needed()
         if settings.EMAIL_HOST_USER:
             server.login(settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD)

@@ -12,6 +12,7 @@ from django.db import models
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import Client, User
 from crm.records.consent import closed_channels
+from crm.runtime.lazy_module import LazyObject
 
 WriteWelcome = Callable[[Client, str, User], models.Model]
 LoadTemplates = Callable[[], list[tuple[str, str]]]
@@ -24,10 +25,10 @@ class WelcomeEmails:
     load_templates: LoadTemplates
 
 
-def register_welcome_emails(write: WriteWelcome, load_templates: LoadTemplates) -> None:
-    """Register how a welcome email is drafted. Called once, at start."""
-    WelcomeEmails.write = staticmethod(write)
-    WelcomeEmails.load_templates = staticmethod(load_templates)
+def register_welcome_emails(write: str, load_templates: str) -> None:
+    """Register the paths of the two functions, which are imported when they are called. Called once, at start."""
+    WelcomeEmails.write = staticmethod(LazyObject(write))
+    WelcomeEmails.load_templates = staticmethod(LazyObject(load_templates))
 
 
 def welcome_template_choices() -> list[tuple[str, str]]:

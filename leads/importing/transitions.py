@@ -10,7 +10,6 @@ from django.db import (
     models,
 )
 from django.db.backends.utils import CursorWrapper
-from procrastinate.contrib.django import app
 from psycopg.types.json import Jsonb
 
 from crm.exceptions import InvalidInput
@@ -19,7 +18,7 @@ from crm.records.activity import Actor
 from crm.records.base import can_see_everyone
 from crm.records.field_usage import count_use, write_counts
 from crm.records.json_keys import key_path
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from leads.importing.arrival import ArrivalAnswers
 from leads.importing.batches.saving import all_or_nothing
 from leads.importing.exceptions import ImportCancelled, Question, QuestionsUnanswered, RowRejected
@@ -329,7 +328,7 @@ def write_records(staging: StagingTable, known: KnownRows, rows: int, run: Impor
         run.count(rows)
         run.tell(f"{batch.described_count} imported")
     for job in table.jobs if batch.record_count or batch.updated_count else ():
-        enqueue(app.configure_task(job, queueing_lock=job), timestamp=0)
+        enqueue(configure_job(job, queueing_lock=job), timestamp=0)
     return batch.record_count
 
 

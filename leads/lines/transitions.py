@@ -7,14 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from procrastinate.contrib.django import app
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import User
 from crm.models.custom_field import KINDS_WITH_CHOICES
 from crm.records.activity import Actor, record
 from crm.records.base import can_see_everyone
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from crm.screens.json_forms.schema import VERSION_KEY, Schema, json_value_text
 from crm.text.cleaning import shorten
 from leads.lines.answers import AnswerCheck, FormCheck, convert_answer
@@ -151,7 +150,7 @@ def refusal(before: Question, after: Question | None, misfits: Misfits, tells_an
 def queue_upgrade(line: InsuranceType) -> None:
     """Queue the job that brings the stored answers of `line` to its version."""
     lock = f"{UPGRADE_TASK} {line.code}"
-    enqueue(app.configure_task(UPGRADE_TASK, queueing_lock=lock, lock=lock), line=line.code)
+    enqueue(configure_job(UPGRADE_TASK, queueing_lock=lock, lock=lock), line=line.code)
 
 
 def start_upgrade(line: InsuranceType, *, by: Actor | User) -> None:

@@ -5,12 +5,11 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from crm.exceptions import InvalidInput
 from crm.models import User
 from crm.records.activity import Actor, record
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from leads.models import FeatureStanding, PredictionFeature, PredictionModel
 from leads.models.prediction import DECIDED_STANDINGS
 from leads.prediction.transitions import ACTIVATE_MODEL_PERMISSION, TRAIN_TASK
@@ -38,7 +37,7 @@ def decide_features(answers: Mapping[str, str], *, by: Actor | User, source: str
     features = PredictionFeature.objects.select_for_update(of=("self",)).filter(name__in=answers).order_by("name")
     changed = [feature for feature in features if decide_feature(feature, answers[feature.name], actor, source)]
     if changed:
-        enqueue(app.configure_task(TRAIN_TASK, queueing_lock=TRAIN_TASK), timestamp=0)
+        enqueue(configure_job(TRAIN_TASK, queueing_lock=TRAIN_TASK), timestamp=0)
     return changed
 
 

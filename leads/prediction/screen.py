@@ -6,10 +6,9 @@ from typing import Any
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from crm.models import User
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from crm.screens.action_forms import ActionForm
 from crm.screens.filters import LiveRowsFilter
 from crm.screens.lists import Column, Tab
@@ -78,7 +77,7 @@ class TrainPredictionModel(ActionForm):
     verb, label, permission, icon = "train", "Train new model", ACTIVATE_MODEL_PERMISSION, "model_training"
 
     def perform(self, record: PredictionModel, by: User) -> str:
-        enqueue(app.configure_task(TRAIN_TASK, queueing_lock=TRAIN_TASK), timestamp=0)
+        enqueue(configure_job(TRAIN_TASK, queueing_lock=TRAIN_TASK), timestamp=0)
         return "Training started. The new version will appear in the list, and become active if it is better."
 
 

@@ -7,12 +7,11 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from crm.exceptions import IllegalTransition
 from crm.models import User
 from crm.records.activity import Actor, record
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from leads.models import Lead, LeadSnapshot, PredictionFeature, PredictionModel, Rung
 from leads.models.prediction import COUNTED_STANDINGS
 from leads.prediction.scorecard import probability
@@ -75,7 +74,7 @@ def set_active_model(model: PredictionModel, *, by: Actor | User) -> None:
     PredictionModel.objects.filter(is_active=True).update(is_active=False)
     PredictionModel.objects.filter(pk=model.pk).update(is_active=True, activated_at=timezone.now())
     model.refresh_from_db()
-    enqueue(app.configure_task(PREDICT_ALL_TASK, queueing_lock=PREDICT_ALL_TASK), timestamp=0)
+    enqueue(configure_job(PREDICT_ALL_TASK, queueing_lock=PREDICT_ALL_TASK), timestamp=0)
     record(model, "activated", by=by, summary=f"{model} activated")
 
 

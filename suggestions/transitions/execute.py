@@ -12,11 +12,10 @@ from uuid import UUID
 
 from django.db import DatabaseError, OperationalError, transaction
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.records.activity import record
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from suggestions.autonomy.rules import effective_setting, is_auto_approved, reasons_to_hold, suggestion_owner
 from suggestions.choices import LabelCache
 from suggestions.models import ExecutionPause, ExecutionState, SuggestionExecution
@@ -80,13 +79,13 @@ def enqueue_execution(decision: Decision, *, wait: timedelta = timedelta()) -> S
 def defer_execution(execution: SuggestionExecution) -> None:
     """Queue the job that runs `execution`, in the caller's transaction, unless such a job is waiting already."""
     name = f"execution {execution.pk}"
-    task = app.configure_task(EXECUTE_JOB, lock=name, queueing_lock=name, schedule_at=execution.run_after)
+    task = configure_job(EXECUTE_JOB, lock=name, queueing_lock=name, schedule_at=execution.run_after)
     enqueue(task, execution=str(execution.pk))
 
 
 def defer_batch(number: int = 0) -> None:
     """Queue the batch job `number`, unless it is waiting already."""
-    enqueue(app.configure_task(BATCH_JOB, queueing_lock=f"batch {number}"), number=number)
+    enqueue(configure_job(BATCH_JOB, queueing_lock=f"batch {number}"), number=number)
 
 
 @transaction.atomic

@@ -1,6 +1,5 @@
 """The outcome of an execution, written on the execution, on the suggestion and on the timeline."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.utils import timezone
 
 from crm.models import ActivityLog
 from crm.records.activity import Actor, build_entry, record, save_entries
+from crm.runtime.lazy_module import LazyObject
 from suggestions.autonomy.rules import is_auto_approved
 from suggestions.autonomy.transitions import adjust_autonomy
 from suggestions.choices import LabelCache
@@ -18,19 +18,8 @@ from suggestions.transitions.state import Decision, approved_status, is_approved
 
 # The columns of a suggestion that an execution writes.
 EXECUTED_FIELDS = ("status", "executed_at", "result", "error_message")
-# Proposes what follows from a result, and returns the result with a report of that.
-FollowOnProposer = Callable[[Decision, dict[str, Any]], dict[str, Any]]
-
-
-class FollowOns:
-    """The function that proposes follow-ons: a proposal can be executed at once, so it stands above this module."""
-
-    propose: FollowOnProposer
-
-
-def register_follow_ons(propose: FollowOnProposer) -> None:
-    """Call `propose` in the transaction that records an execution as done. Called once, at start."""
-    FollowOns.propose = staticmethod(propose)
+# A proposal can be executed at once, so this stands above this module.
+propose_follow_ons = LazyObject("suggestions.transitions.follow_on.propose_follow_ons")
 
 
 @dataclass(frozen=True)
@@ -59,7 +48,7 @@ def mark_succeeded(decision: Decision, result: dict[str, Any]) -> None:
 
 def prepare_completion(decision: Decision, result: dict[str, Any], *, labels: LabelCache) -> Completion:
     """Return what is to be recorded for `result`, after proposing what follows from it."""
-    result = FollowOns.propose(decision, result)
+    result = propose_follow_ons(decision, result)
     suggestion, execution = decision.suggestion, decision.execution
     # An unconfirmed delivery that turns out well was recorded as failed before.
     status = suggestion.status if is_approved(suggestion) else approved_status(suggestion, suggestion.approved_content)

@@ -8,18 +8,18 @@ from django.test.utils import CaptureQueriesContext
 
 from ai_log.models import AIInteraction
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
-from crm.models import ActivityLog, Client, Contact, ContactClient, Project
+from crm.models import Client, Contact, ContactClient, Project
 from crm.records.activity import SYSTEM_ACTOR
 from crm.records.timeline import load_timeline
 from crm.records.transitions import soft_delete
 from inbox.models import Draft, Message
-from leads.conversion import transitions
 from leads.conversion.linked_rows import linkable_tables
 from leads.conversion.transitions import client_from_lead, convert
 from leads.models import ContactLead, InsuranceType, Lead, LeadConversion, LeadStatus, Policy, Task
 from leads.transitions import change_status
 from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket, make_user
-from tests.killing import Killed, kill_at
+from tests.crm.test_merge import table_rows
+from tests.killing import kill_at_ten_statements
 
 pytestmark = pytest.mark.django_db
 
@@ -181,23 +181,14 @@ def test_converting_needs_permission(vera):
     assert not Client.objects.exists()
 
 
-STEPS = ["create", "change_status", "link_contacts", "add_first_records", "link_rows", "record"]
-
-
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("after", [False, True])
 @pytest.mark.django_db(transaction=True)
-def test_killed_conversion_leaves_nothing(monkeypatch, step, after):
+def test_killed_conversion_leaves_nothing():
     lead = make_lead(company_name="Firm")
     make_rows_of(lead)
-    with pytest.raises(Killed):
-        for _ in kill_at(monkeypatch, transitions, step, after=after):
-            convert(lead, client_from_lead(lead), by=SYSTEM_ACTOR, project_name="First")
-    lead.refresh_from_db()
-    assert (lead.status_id, lead.converted_at, lead.stage_history.count()) == ("NEW_OPPORTUNITIES", None, 1)
-    assert not (Client.objects.exists() or Contact.objects.exists() or Project.objects.exists())
-    assert not ActivityLog.objects.filter(verb="converted").exists() and not LeadConversion.objects.exists()
-    assert all(not table.model.objects.exclude(client=None).exists() for table in linkable_tables())
+    kill_at_ten_statements(
+        lambda: convert(lead, client_from_lead(lead), by=SYSTEM_ACTOR, project_name="First"), table_rows
+    )
+    assert not Client.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

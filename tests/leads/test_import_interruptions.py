@@ -26,6 +26,7 @@ from leads.models import ImportBatch, ImportState, Lead, LeadStageHistory
 from tests.cast import browser
 from tests.crm.processes import wait_until
 from tests.forking import forked
+from tests.killing import other_sessions
 
 CONTENT = "Name,Email\n" + "".join(f"Name {n},n{n}@x.example\n" for n in range(100)) + "\x01,\n"
 # Where a job is killed: the module, the function, and whether it had returned by then.
@@ -72,15 +73,6 @@ def run_job_killed_at(key: UUID, owner: Any, name: str, after: bool) -> None:
 
     setattr(owner, name, killed)
     run_batch(key)
-
-
-def other_sessions() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND backend_type = 'client backend'"
-        )
-        return cursor.fetchone()[0]
 
 
 def in_other_session(act: Callable[[], Any]) -> None:

@@ -3,14 +3,13 @@
 from django.apps import apps
 from django.db import transaction
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from crm.exceptions import IllegalTransition
 from crm.models import DuplicatePair, User
 from crm.records.activity import Actor
 from crm.records.duplicates.pairs import current_pairs
 from crm.records.transitions import permission_name
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 
 FIND_PAIRS_TASK = "crm.find_duplicate_pairs"
 
@@ -55,4 +54,4 @@ def require_merge_permission(pair: DuplicatePair, by: User) -> None:
 
 def queue_search() -> None:
     """Search for pairs in the background, unless a search is waiting already."""
-    enqueue(app.configure_task(FIND_PAIRS_TASK, queueing_lock=FIND_PAIRS_TASK, lock=FIND_PAIRS_TASK), timestamp=0)
+    enqueue(configure_job(FIND_PAIRS_TASK, queueing_lock=FIND_PAIRS_TASK, lock=FIND_PAIRS_TASK), timestamp=0)

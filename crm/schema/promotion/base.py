@@ -68,5 +68,10 @@ class Promotion(ABC):
 
     @property
     def index_names(self) -> tuple[str, ...]:
-        """The names of the indexes that the page of an applied change shows with their size."""
+        """The names of the indexes, of which the page of an applied change shows the size."""
         return ()
+
+    @property
+    def named_parts(self) -> dict[str, tuple[str, ...]]:
+        """What the page of an applied change names, by label."""
+        return {"Indexes": self.index_names}

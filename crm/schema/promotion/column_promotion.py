@@ -95,7 +95,8 @@ class ColumnPromotion(Promotion):
     # Take back
 
     def take_back(self, monitor: ChangeMonitor) -> None:
-        if self.column.state().has_column:
+        # Nothing has read a column that was never applied.
+        if self.change.applied_at and self.column.state().has_column:
             wait_for_readers(self.column.key.db_table, monitor)
         remove_indexes(self.column.indexes, monitor)
         monitor.step = "Removing the column"
@@ -142,6 +143,10 @@ class ColumnPromotion(Promotion):
     @property
     def index_names(self) -> tuple[str, ...]:
         return tuple(index.name for index in self.column.indexes)
+
+    @property
+    def named_parts(self) -> dict[str, tuple[str, ...]]:
+        return {"Column": (self.column.name,), "Trigger": (self.column.trigger_name,), **super().named_parts}
 
     @classmethod
     def find_objects(cls) -> Iterable[tuple[str, str]]:

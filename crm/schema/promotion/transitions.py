@@ -5,13 +5,12 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from crm.exceptions import IllegalTransition
 from crm.models import SchemaChange, SchemaChangeState, User
 from crm.models.schema_change import BUSY_STATES, TRANSITIONS
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 
 DECIDE_PERMISSION = "crm.decide_schemachange"
 RUN_CHANGE_TASK = "crm.run_schema_change"
@@ -19,7 +18,7 @@ RUN_CHANGE_TASK = "crm.run_schema_change"
 
 def queue_run(change: SchemaChange) -> None:
     """Let a job carry the change out, or take it back. Those of one table run one after the other."""
-    task = app.configure_task(
+    task = configure_job(
         RUN_CHANGE_TASK, queueing_lock=f"schema change {change.pk}", lock=f"schema changes of {change.table}"
     )
     enqueue(task, change=str(change.pk))

@@ -113,11 +113,12 @@ class SchemaChangeAdmin(RecordAdmin):
 
     def page_context(self, request: HttpRequest, row: SchemaChange) -> dict[str, Any]:
         promotion = promotion_of(row) if row.is_carried_out_by_job else None
-        names = promotion.index_names if promotion and row.state == SchemaChangeState.APPLIED else ()
+        is_applied = promotion is not None and row.state == SchemaChangeState.APPLIED
+        names = promotion.index_names if is_applied else ()
         context = {
             "facts": load_facts(row, request.user),
             "promotion": promotion,
-            "index_names": names,
+            "named_parts": promotion.named_parts if is_applied else {},
             # The index holds the values of every owner's records.
             "index_size": total_size(names) if names and can_see_everyone(request.user) else None,
         }

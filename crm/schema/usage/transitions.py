@@ -6,12 +6,11 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection, models, transaction
-from procrastinate.contrib.django import app
 
 from crm.models import CustomField, FieldStatistic, FieldUsage, ScannedTable, User
 from crm.records.activity import Actor
 from crm.records.local_time import agency_today
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from crm.schema.usage.findings import near_keys, unfitting_kinds
 from crm.schema.usage.index_usage import watch_indexes
 from crm.schema.usage.scan import KeyCounts, TableScan, scan_table
@@ -116,4 +115,4 @@ def queue_scan(*, by: Actor | User) -> None:
         NotPermitted: `by` may not measure fields.
     """
     Actor.of(by).require_permission(MEASURE_PERMISSION, "scan the JSON columns")
-    enqueue(app.configure_task(SCAN_TASK, queueing_lock=SCAN_TASK, lock=SCAN_TASK), timestamp=0)
+    enqueue(configure_job(SCAN_TASK, queueing_lock=SCAN_TASK, lock=SCAN_TASK), timestamp=0)

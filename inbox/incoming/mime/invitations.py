@@ -4,13 +4,14 @@ import codecs
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from icalendar import Calendar, Event
-
+from crm.runtime.lazy_module import LazyModule
 from crm.text.charsets import decode_text
 from crm.text.cleaning import storable_text
 from inbox.incoming.mime.addresses import is_address
 from inbox.incoming.mime.headers import single_line
 from inbox.incoming.mime.parts import CALENDAR_TYPES, EmailFile
+
+icalendar = LazyModule("icalendar")
 
 MAX_CALENDAR_BYTES, MAX_TEXT_LENGTH, MAX_COMMENT_LENGTH, MAX_ATTENDEES = 500_000, 300, 4_000, 50
 # Raised by the library for calendars that are malformed.
@@ -43,7 +44,7 @@ def read_invitation(data: bytes) -> Invitation | None:
     try:
         wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         text = decode_text(data, "utf-16" if wide else "").lstrip("\ufeff \r\n")
-        for calendar in Calendar.from_ical(text, multiple=True):
+        for calendar in icalendar.Calendar.from_ical(text, multiple=True):
             for event in calendar.walk("VEVENT"):
                 return describe_event(event, str(calendar.get("method", "")).upper())
         return None
@@ -51,7 +52,7 @@ def read_invitation(data: bytes) -> Invitation | None:
         return None
 
 
-def describe_event(event: Event, method: str) -> Invitation:
+def describe_event(event: "icalendar.Event", method: str) -> Invitation:
     """Return `event`, sent with `method`, as plain values."""
     attendees = [describe_person(one) for one in as_list(event.get("attendee"))[:MAX_ATTENDEES]]
     label = METHOD_LABELS.get(method, "Event")
@@ -83,13 +84,13 @@ def describe_person(value: Any) -> dict[str, str]:
     return {"name": (shown or address)[:MAX_TEXT_LENGTH], "answer": ANSWERS.get(answer, "")}
 
 
-def moment(event: Event, name: str) -> str:
+def moment(event: "icalendar.Event", name: str) -> str:
     """Return a date or a time of `event` in ISO 8601; empty where there is none. Without a zone it is local time."""
     value = getattr(event.get(name), "dt", None)
     return value.isoformat() if isinstance(value, date | datetime) else ""
 
 
-def end_of(event: Event) -> str:
+def end_of(event: "icalendar.Event") -> str:
     """Return the end of an event that gives its duration instead, in ISO 8601; empty without one."""
     start, length = getattr(event.get("dtstart"), "dt", None), getattr(event.get("duration"), "dt", None)
     if not isinstance(start, date) or not isinstance(length, timedelta):

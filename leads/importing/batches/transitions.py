@@ -8,13 +8,12 @@ from uuid import UUID
 
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
-from procrastinate.contrib.django import app
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import User
 from crm.records.activity import Actor
 from crm.records.transitions import IMPORT_PERMISSION
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from leads.importing.arrival import ArrivalAnswers
 from leads.importing.batches.files import (
     delete_stored_files,
@@ -251,7 +250,7 @@ def queue_import(batch: ImportBatch, *, by: User) -> None:
 
 
 def queue_run(batch: ImportBatch) -> None:
-    enqueue(app.configure_task(RUN_IMPORT_TASK, queueing_lock=f"import {batch.pk}"), batch=str(batch.pk))
+    enqueue(configure_job(RUN_IMPORT_TASK, queueing_lock=f"import {batch.pk}"), batch=str(batch.pk))
 
 
 @transaction.atomic

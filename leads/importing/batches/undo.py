@@ -10,13 +10,12 @@ from typing import Any
 from django.apps import apps
 from django.db import connection, models, transaction
 from django.utils import timezone
-from procrastinate.contrib.django import app
 
 from crm.exceptions import IllegalTransition
 from crm.models import ActivityLog, User
 from crm.records.activity import DELETED_USER, Actor, record
 from crm.records.transitions import permission_name
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from leads.importing.batches.transitions import move, queue_run
 from leads.importing.tables.base import ImportTable
 from leads.importing.tables.registry import table_named
@@ -79,7 +78,7 @@ def undo_import(batch: ImportBatch) -> int:
     counts = {"record_count": count, "updated_count": changes.kept}
     move(batch, ImportState.UNDONE, [ImportState.UNDOING], **counts, outcome=outcome)
     for job in table.jobs if changes.restored else ():
-        enqueue(app.configure_task(job, queueing_lock=job), timestamp=0)
+        enqueue(configure_job(job, queueing_lock=job), timestamp=0)
     return deleted
 
 

@@ -5,10 +5,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from charset_normalizer import from_bytes
-
 from crm.exceptions import InvalidInput
+from crm.runtime.lazy_module import LazyModule
 from leads.importing.files.charsets import rank_encodings
+
+charset_normalizer = LazyModule("charset_normalizer")
 
 # In bytes. The first block of a file shows its type.
 BLOCK_SIZE = 64 * 1024
@@ -132,7 +133,7 @@ def detect_legacy_encodings(sample: bytes) -> list[str]:
     """Return the likeliest encodings of a `sample` that is not UTF-8; several if nothing tells them apart."""
     if latin := rank_encodings(sample):
         return latin
-    best_match = from_bytes(sample, cp_isolation=LEGACY_ENCODINGS).best()
+    best_match = charset_normalizer.from_bytes(sample, cp_isolation=LEGACY_ENCODINGS).best()
     return [best_match.encoding if best_match else "cp1252"]
 
 

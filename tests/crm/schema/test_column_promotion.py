@@ -9,13 +9,16 @@ from django.test.utils import CaptureQueriesContext
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import Client, SchemaChange
+from crm.records.merging.transitions import merge, unmerge
+from crm.records.privacy.person import Person
+from crm.records.privacy.transitions import erase
 from crm.runtime.bulk_copy import copy_rows
 from crm.schema.promotion.columns import KeyColumn
 from crm.schema.promotion.indexes import PromotedKey
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import undo_change
-from crm.schema.requests.transitions import decide_request, request_change
-from tests.cast import browser, page_text
+from crm.schema.requests.transitions import decide_request, request_change, withdraw_request
+from tests.cast import browser, make_client, page_text
 from tests.crm.schema.promotions import decided, fill_clients, make_field, our_objects, promote
 from tests.query_plans import filtered_rows, has_sort, plan_indexes, vacuum_analyze
 
@@ -154,6 +157,7 @@ def test_filter_and_order_read_the_index_of_the_column(ada):
     order = listed.available_orders()["cf.level"]
     page = order.sort(order.annotate_keys(Client.objects.all()))[:50]
     assert plan_indexes(page) == {f"{column.name}_sort"} and not has_sort(page)
+    assert order.json_keys() == [("custom_fields", "level")], "the use of the key is counted"
 
 
 def test_contains_reads_the_words_of_the_column(ada):
@@ -180,6 +184,27 @@ def test_rows_that_are_copied_into_the_table_get_the_column():
     promote(make_field(kind="number"), "column")
     copy_rows([Client(name="Copied", custom_fields={"level": 7})], ["id", "name", "client_type", "custom_fields"])
     assert both_sides() == [(7, 7)]
+
+
+def test_merge_before_the_promotion_is_undone_after_it_and_stores_no_column(ada):
+    winner, loser = make_client(custom_fields={"level": 1}), make_client(custom_fields={"level": 2})
+    earlier = merge(winner, loser, {}, by=ada)
+    promote(make_field(kind="number"), "column")
+    unmerge(earlier, by=ada)
+    assert sorted(both_sides()) == [(1, 1), (2, 2)]
+    later = merge(winner, loser, {"custom_fields/level": "loser"}, by=ada)
+    assert not [name for name in {*later.winner_before, *later.loser_after} if name.startswith("cf_")]
+    assert both_sides() == [(2, 2)] * 2
+    unmerge(later, by=ada)
+    assert sorted(both_sides()) == [(1, 1), (2, 2)]
+
+
+def test_erased_person_leaves_nothing_in_the_column(ada):
+    promote(make_field(kind="text"), "column")
+    client = make_client(name="Nora", custom_fields={"level": "Nora's level"})
+    assert both_sides() == [("Nora's level", "Nora's level")]
+    erase(Person([client]), reason="Request of 3 November", by=ada)
+    assert [stored for stored, _ in both_sides()] in ([], [None])
 
 
 @pytest.mark.parametrize(
@@ -215,6 +240,7 @@ def test_decision_is_refused_where_a_column_makes_no_sense(theo):
         request_change(change, by=theo)
         with pytest.raises(error, match=sentence):
             decide_request(change, decision=decision, reason="Used daily.", by=theo)
+        withdraw_request(change, by=theo)
 
     make_field(key="many", kind="choices", choices=["a"])
     field = make_field(key="level")
@@ -223,6 +249,7 @@ def test_decision_is_refused_where_a_column_makes_no_sense(theo):
     refuse("column", "Define “unknown” as a custom field", key="unknown")
     refuse("column", "Only custom fields get", table="leads.lead", column="auto_data", key="vin")
     refuse("column", "has a column already", IllegalTransition, key="level")
+    refuse("index", "has a column with an index already", IllegalTransition, key="level")
 
 
 def test_page_says_what_a_column_does(theo):
@@ -231,7 +258,8 @@ def test_page_says_what_a_column_does(theo):
     assert "a trigger that keeps column and JSON in step" in page_text(page.get(url))
     run_change(change.pk)
     text = page_text(page.get(url))
-    assert "Filters and orders read the column." in text and KeyColumn.of(change).name in text
+    assert "Filters and orders read the column." in text
+    assert f'<dt>Column</dt> <dd><code class="wrap">{KeyColumn.of(change).name}</code>' in " ".join(text.split())
     undo_change(change, by=theo)
     run_change(change.pk)
     assert "The column is removed." in page_text(page.get(url))

@@ -156,6 +156,18 @@ def test_conversion_that_was_carried_out_is_not_withdrawn(ann):
     assert (Suggestion.objects.values().get(), ActivityLog.objects.count()) == (before, lines)
 
 
+def test_conversion_that_a_person_proposed_waits_for_a_decision_until_the_lead_is_a_client(ann):
+    lead = make_lead(assigned_to=ann)
+    suggestion = propose(Suggestion(type=CONVERT, lead=lead, suggested_content={}), by=ann)
+    propose_conversions([lead.pk])
+    suggestion.refresh_from_db()
+    assert suggestion.status == "PENDING"
+    convert(lead, client_from_lead(lead), by=ann)
+    propose_conversions([lead.pk])
+    suggestion.refresh_from_db()
+    assert (suggestion.reject_code, suggestion.review_note) == ("SUPERSEDED", "The lead is a client already.")
+
+
 def test_move_of_the_program_is_withdrawn_once_the_lead_has_left_its_stage(ann):
     lead, other = make_lead(assigned_to=ann, status_id="ACTIVE"), make_lead(assigned_to=ann, status_id="ACTIVE")
     content = {"status": "PROPOSAL_SENT", "fromStatus": "ACTIVE"}

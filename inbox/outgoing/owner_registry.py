@@ -1,0 +1,11 @@
+"""Which class owns the deliveries of which origin. The classes are imported when an email is sent."""
+
+from crm.runtime.lazy_module import LazyObject
+from inbox.models import EmailOrigin
+
+OWNERS: dict[str, LazyObject] = {EmailOrigin.COMPOSER: LazyObject("inbox.outgoing.delivery_owners.DeliveryOwner")}
+
+
+def register_owner(origin: str, path: str) -> None:
+    """Let the `DeliveryOwner` class at `path` own the deliveries of `origin`. Called once, at start."""
+    OWNERS[origin] = LazyObject(path)
