@@ -76,6 +76,7 @@ class CustomField(Record):
     promotion: ClassVar[str] = ""
     # What filters also ask of a question of a line (`QuestionField`): where its values stand, and in which records.
     column: ClassVar[str] = "custom_fields"
+    indexed_column: ClassVar[str] = "custom_fields"
     is_repeated: ClassVar[bool] = False
     scope: ClassVar[models.Q] = models.Q()
     asked: ClassVar[models.Q] = models.Q()

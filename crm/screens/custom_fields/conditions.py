@@ -20,9 +20,10 @@ from django.db.models.lookups import (
 from django.utils.dateparse import parse_date
 
 from crm.exceptions import InvalidInput
-from crm.models import CustomFieldKind
+from crm.models import CustomFieldKind, SchemaDecision
 from crm.records.json_keys import ELEMENTS
 from crm.records.local_time import start_of_reader_day
+from crm.screens.custom_fields.group_tables import HasEntry, fits_column
 from crm.screens.custom_fields.sort_keys import (
     SORT_KEYS,
     FilterField,
@@ -104,7 +105,12 @@ class FieldCondition:
 
 
 def equals(field: FilterField, value: Any) -> Q:
-    """Return the rows whose `field` is `value`, or has it among others. The GIN index of the column serves it."""
+    """Return the rows whose `field` is `value`, or has it among others.
+
+    The GIN index of the column serves it, or the table of a repeated group that has one.
+    """
+    if field.promotion == SchemaDecision.TABLE and fits_column(value):
+        return Q(HasEntry(field.table, field.column, field.steps, value))
     for step in reversed(field.steps):
         value = [value] if field.is_repeated and step == ELEMENTS else {step: value}
     return Q(**{f"{field.column}__contains": value})
@@ -138,7 +144,8 @@ def text_condition(condition: FieldCondition) -> Q:
     same = text_equals(field, value)
     if condition.operator == "not":
         return ~same
-    return same & Q(In(sort_key(field), text_keys(value))) if field.promotion else same
+    has_sort_key_index = field.promotion and not field.is_repeated
+    return same & Q(In(sort_key(field), text_keys(value))) if has_sort_key_index else same
 
 
 def yes_no_condition(condition: FieldCondition) -> Q:

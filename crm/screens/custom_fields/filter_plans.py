@@ -42,7 +42,7 @@ def estimate_table_rows(model: type[models.Model]) -> int:
 
 
 def plan_filter(model: type[models.Model], condition: models.Q, column: str, table_rows: int) -> FilterPlan:
-    """Return how the live rows of `model` that meet `condition` on the JSON `column` are found."""
+    """Return how the live rows of `model` that meet `condition` are found: by an index on `column`, or not."""
     rows = model._base_manager.filter(condition, deleted_at__isnull=True).order_by()
     try:
         plan = json.loads(rows.explain(format="json"))

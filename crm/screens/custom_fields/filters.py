@@ -208,7 +208,7 @@ class CustomFieldFilters:
             return FilterPlan(True, self.table_rows, defined.promotion_label) if is_promoted else None
         value = self.plain_values.get(name.removeprefix(PREFIX), "")
         condition = self.conditions[name].to_q() if name in self.conditions else text_equals(defined, value)
-        plan = plan_filter(apps.get_model(self.table), condition, defined.column, self.table_rows)
+        plan = plan_filter(apps.get_model(self.table), condition, defined.indexed_column, self.table_rows)
         self.plans[name] = replace(plan, index_label=defined.promotion_label)
         return self.plans[name]
 

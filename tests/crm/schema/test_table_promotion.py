@@ -2,6 +2,7 @@
 
 import io
 from contextlib import suppress
+from urllib.parse import urlencode
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,13 +10,16 @@ from django.db import connection
 
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import SchemaChange
+from crm.schema.promotion.group_table import promotion as table_promotion
 from crm.schema.promotion.group_table.following import count_diverging
 from crm.schema.promotion.group_table.promotion import TablePromotion
+from crm.schema.promotion.index_builds import build_indexes
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import resume_change, undo_change
 from leads.models import InsuranceType, Lead
-from tests.cast import make_lead
+from tests.cast import browser, make_lead, make_user, page_text
 from tests.crm.schema.promotions import decided_table
+from tests.query_plans import filtered_rows, first_page, plan_indexes, plan_nodes, vacuum_analyze
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_indexes_left")]
 A, B, C = {"vin": "A", "year": 1999}, {"vin": "B", "other": [1]}, {"vin": "C"}
@@ -170,3 +174,67 @@ def test_table_with_the_name_that_others_made_is_left_alone(ada):
         assert execute("SELECT count(*) FROM lead_other_vehicles") == [(0,)]
     finally:
         execute("DROP TABLE lead_other_vehicles")
+
+
+VINS = ["A", "a", 10, "10", 10.0, "1e1", True, "true", None, [], ["A"], {"A": 1}, "it's %s", "x" * 501, 0.1, 1e300, ""]
+ASKED = ["A", "10", "1e1", "true", "it's %s", "x" * 501, "0.1", "1e300", "none", "10.0"]
+
+
+def found(user, **query) -> list:
+    return sorted(filtered_rows(Lead, urlencode(query), user).values_list("contact_name", flat=True))
+
+
+def answers(user) -> list:
+    name = "answer.auto.other_vehicles.vin"
+    return [found(user, **{name: vin, f"{name}~op": operator}) for operator in ("is", "not") for vin in ASKED]
+
+
+def test_filter_finds_the_same_leads_before_while_and_after(ada, monkeypatch):
+    for number, vin in enumerate(VINS):
+        make_lead(contact_name=f"{number}", line="auto", auto_data={"other_vehicles": [{"vin": "N"}, {"vin": vin}]})
+    make_lead(contact_name="No car", line="auto")
+    make_lead(contact_name="Text", line="auto", auto_data={"other_vehicles": "A"})
+    before = answers(ada)
+    assert before[0] == ["0"] and before[1] == ["2", "3", "4"]
+    change, seen = decided_table(), []
+    monkeypatch.setattr(
+        table_promotion, "build_indexes", lambda *given: (seen.append(answers(ada)), build_indexes(*given))
+    )
+    run(change)
+    assert seen == [before]
+    assert "lead_other_vehicles" in str(filtered_rows(Lead, "answer.auto.other_vehicles.vin=A", ada).query)
+    assert answers(ada) == before
+    undo_change(change, by=ada)
+    assert answers(ada) == before
+    run(change)
+    assert answers(ada) == before
+
+
+def test_search_by_the_vin_of_any_vehicle_is_a_lookup_in_the_index_of_the_table(ada, ann):
+    change, auto = run(decided_table()), InsuranceType.objects.get(code="auto")
+    Lead.objects.bulk_create(
+        Lead(
+            contact_name=f"L{n}",
+            auto_data={"other_vehicles": [{"vin": f"V{n}", "make": "VW"}, {"vin": f"W{n}"}]},
+            insurance_type=auto,
+            assigned_to=ann,
+        )
+        for n in range(3_000)
+    )
+    vacuum_analyze("leads", "lead_other_vehicles")
+    query = "answer.auto.other_vehicles.vin=W77"
+    rows = first_page(Lead, query, ada)
+    assert [row.contact_name for row in rows] == ["L77"]
+    assert "lead_other_vehicles_vin" in plan_indexes(rows)
+    assert not any(node["Node Type"] == "Seq Scan" for node in plan_nodes(rows))
+    other = make_user("olga", "agent")
+    assert not filtered_rows(Lead, query, other).exists(), "leads of other owners stay hidden"
+    undo_change(change, by=ada)
+    assert "lead_other_vehicles" not in str(filtered_rows(Lead, query, ada).query)
+
+
+def test_list_says_that_a_filter_reads_the_table(ada):
+    run(decided_table())
+    make_lead(line="auto", auto_data={"other_vehicles": [A]})
+    page = page_text(browser(ada).get("/leads/lead/?answer.auto.other_vehicles.vin=A"))
+    assert ">table<" in page

@@ -1,23 +1,13 @@
 """The columns of the table of a repeated group: one for each question, of the type of its kind."""
 
-import re
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import NamedTuple
 
 from psycopg import sql
 
-from crm.models import CustomFieldKind, CustomFieldTable
+from crm.models import CustomFieldKind
 from crm.schema.promotion.columns import JSON_TEXTS
-
-MAX_NAME_LENGTH = 50
-PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
-OWNER_COLUMNS: dict[str, str] = {label: f"{label.partition('.')[2]}_id" for label in CustomFieldTable.values}
-# The columns that every table has, and those of PostgreSQL.
-OTHER_COLUMNS = frozenset({"id", "position", "data", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
-RESERVED_NAMES = OTHER_COLUMNS | frozenset(OWNER_COLUMNS.values())
-# A longer text is not in the column, because an index could not hold it.
-MAX_TEXT_LENGTH = 500
+from crm.screens.custom_fields.group_tables import MAX_TEXT_LENGTH, question_column_name
 
 
 class ColumnType(NamedTuple):
@@ -50,9 +40,6 @@ TYPES: dict[str, ColumnType] = {
     CustomFieldKind.DATE_TIME.value: MOMENT,
     CustomFieldKind.CHOICES.value: ANYTHING,
 }
-# People look for an entry by these, as by a VIN; the GIN index of the JSON column finds the others.
-INDEXED_KINDS = frozenset({CustomFieldKind.TEXT, CustomFieldKind.LINK, CustomFieldKind.EMAIL, CustomFieldKind.PHONE})
-MAX_INDEXES = 10
 
 
 @dataclass(frozen=True)
@@ -64,15 +51,11 @@ class QuestionColumn:
 
     @property
     def name(self) -> str:
-        return short_name(self.key, is_free=self.key not in RESERVED_NAMES)
+        return question_column_name(self.key)
 
     @property
     def type(self) -> ColumnType:
         return TYPES.get(self.kind, ANYTHING)
-
-    @property
-    def is_indexed(self) -> bool:
-        return self.kind in INDEXED_KINDS
 
     def value(self, data: sql.Composable) -> sql.Composed:
         """Return the answer in the entry `data` as a value of the column, null if it does not fit."""
@@ -81,14 +64,3 @@ class QuestionColumn:
     def as_json(self, value: sql.Composable) -> sql.Composed:
         """Return a value of the column as the answer in an entry."""
         return sql.SQL(self.type.json).format(value=value)
-
-
-def short_name(text: str, *, identity: str = "", is_free: bool = True) -> str:
-    """Return `text` as a name in the database.
-
-    If it is long, has other characters or is not free, a hash of `identity` makes it differ from others.
-    """
-    if is_free and len(text) <= MAX_NAME_LENGTH and PLAIN_NAME.fullmatch(text):
-        return text
-    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
-    return f"{plain[: MAX_NAME_LENGTH - 9] or 'x'}_{sha256((identity or text).encode()).hexdigest()[:8]}"

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 from crm.models import SchemaChange
 from crm.models.schema_change import JsonColumn
-from crm.records.json_keys import ELEMENTS, path_steps
 from crm.schema.promotion.group_table.columns import QuestionColumn
 from crm.schema.promotion.group_table.layout import GroupTable
+from crm.screens.custom_fields.group_tables import list_steps
 
 # Returns the kinds of the questions of the group in a column under some steps, by key; None if there is no such group.
 GroupFinder = Callable[[str, tuple[str, ...]], Mapping[str, str] | None]
@@ -16,12 +16,6 @@ finders: dict[str, GroupFinder] = {}
 def register_groups(table: str, find: GroupFinder) -> None:
     """Let the repeated groups of `table`, a model label, become tables."""
     finders[table] = find
-
-
-def list_steps(key: str) -> tuple[str, ...]:
-    """Return the steps to the list that a request names by its path, with `[]` at the end or without."""
-    steps = tuple(path_steps(key))
-    return steps[:-1] if steps[-1:] == (ELEMENTS,) else steps
 
 
 def find_group(change: SchemaChange) -> Mapping[str, str] | None:

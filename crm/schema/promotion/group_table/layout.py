@@ -1,9 +1,5 @@
-"""What the table of a repeated group consists of: its name, its columns and the names of its parts.
+"""What the table of a repeated group consists of: its name, its columns and the names of its parts."""
 
-All names follow from the place of the list alone, so every database has the same.
-"""
-
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +7,10 @@ from functools import cached_property
 from django.apps import apps
 from psycopg import sql
 
-from crm.models.schema_change import JsonColumn
-from crm.schema.promotion.group_table.columns import MAX_INDEXES, OWNER_COLUMNS, QuestionColumn, short_name
+from crm.schema.promotion.group_table.columns import QuestionColumn
 from crm.schema.promotion.indexes import KeyIndex
+from crm.screens.custom_fields.group_tables import OWNER_COLUMNS, group_table_name, indexed_keys, short_name
 
-# Between the name of a group and that of the line that it belongs to.
-OF = "_of_"
 NO_LIST = sql.SQL("'[]'::jsonb")
 
 
@@ -39,14 +33,7 @@ class GroupTable:
 
     @cached_property
     def name(self) -> str:
-        """The name of the table, such as `lead_vehicles` or `lead_vehicles_of_truck`."""
-        *lines, group = self.steps
-        parts = [group, *([] if self.column == JsonColumn.AUTO_DATA else lines or [self.column.removesuffix("_data")])]
-        plain = f"{self.table.partition('.')[2]}_{OF.join(parts)}"
-        others = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
-        is_clear = len(lines) < 2 and plain not in others and not any(OF in f"_{part}_" for part in parts)
-        is_usual = bool(lines) == (self.column == JsonColumn.LINE_DATA) and lines != ["home"]
-        return short_name(plain, identity=json.dumps([self.column, *self.steps]), is_free=is_clear and is_usual)
+        return group_table_name(self.table, self.column, self.steps)
 
     @property
     def list_label(self) -> str:
@@ -102,8 +89,8 @@ class GroupTable:
     @property
     def indexes(self) -> tuple[KeyIndex, ...]:
         """The indexes of the texts that entries are looked up by."""
-        searched = [one for one in self.questions if one.is_indexed][:MAX_INDEXES]
-        return tuple(self.make_index(one) for one in searched)
+        keys = indexed_keys((one.key, one.kind) for one in self.questions)
+        return tuple(self.make_index(one) for one in self.questions if one.key in keys)
 
     def make_index(self, question: QuestionColumn) -> KeyIndex:
         name = short_name(f"{self.name}_{question.name}")
