@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from django.contrib import admin
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from bench.databases import scratch_database
 from bench.table import format_duration, format_verdict, render_table
@@ -45,10 +47,23 @@ CREATE INDEX leads_by_hand ON leads (by_hand, id) WHERE deleted_at IS NULL
 """
 # What stands in for the promoted key in the statements of the list of leads.
 COLUMN_SQL = '"leads"."by_hand"'
-PROMOTION_STATEMENTS = r"""
-^\s*(CREATE INDEX|DROP INDEX|ANALYZE|CREATE STATISTICS|DROP STATISTICS|ALTER TABLE|DROP TRIGGER|UPDATE "leads" SET "cf_)
-"""
+PROMOTION_STATEMENTS = (
+    "CREATE INDEX",
+    "DROP INDEX",
+    "ANALYZE",
+    "CREATE STATISTICS",
+    "DROP STATISTICS",
+    "ALTER TABLE",
+    "DROP TRIGGER",
+    'UPDATE "leads" SET "cf_',
+    "CREATE OR REPLACE TRIGGER",
+    'SELECT id FROM "leads" WHERE id = ANY',
+    'SELECT "lead_',
+)
 STEP_SQL = "SELECT step FROM schema_changes WHERE state IN ('RUNNING', 'UNDOING')"
+
+# Writes a number to the lead with this key.
+Write = Callable[[CursorWrapper, UUID, int], None]
 
 
 @dataclass
@@ -69,7 +84,7 @@ def run(repeat: int) -> bool:
     with scratch_database():
         fill()
         CustomField.objects.create(table="leads.lead", key="key_7", label="Key 7", kind="number")
-        with clients() as begin_phase:
+        with clients(write_key) as begin_phase:
             phases = {"without": begin_phase()}
             time.sleep(BASELINE_SECONDS)
             seconds, ratios, diverging = {"without": BASELINE_SECONDS}, {}, 0
@@ -102,13 +117,13 @@ def decide(decision: str) -> SchemaChange:
 
 
 @contextmanager
-def clients() -> Iterator[Callable[[], Watch]]:
-    """Let the clients work inside the block; the yielded function begins a phase and returns its watch."""
+def clients(write: Write) -> Iterator[Callable[[], Watch]]:
+    """Let clients read and `write` inside the block; the yielded function begins a phase and returns its watch."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT id FROM leads")
         keys = [key for (key,) in cursor.fetchall()]
     current, stop = [Watch()], threading.Event()
-    workers = [threading.Thread(target=work, args=(keys, current, stop)) for _ in range(CLIENTS)]
+    workers = [threading.Thread(target=work, args=(keys, current, stop, write)) for _ in range(CLIENTS)]
     workers += [threading.Thread(target=sample, args=(current, stop)) for sample in (sample_blocks, sample_steps)]
     for worker in workers:
         worker.start()
@@ -125,7 +140,11 @@ def clients() -> Iterator[Callable[[], Watch]]:
             worker.join()
 
 
-def work(keys: list, current: list[Watch], stop: threading.Event) -> None:
+def write_key(cursor: CursorWrapper, lead: UUID, number: int) -> None:
+    cursor.execute(WRITE_SQL, [number, lead])
+
+
+def work(keys: list, current: list[Watch], stop: threading.Event, write: Write) -> None:
     own_connection, choose = connection.copy(), random.Random()
     with own_connection.cursor() as cursor:
         while not stop.is_set():
@@ -133,7 +152,7 @@ def work(keys: list, current: list[Watch], stop: threading.Event) -> None:
             if choose.random() < 0.5:
                 cursor.execute(READ_SQL, [choose.choice(keys)])
             else:
-                cursor.execute(WRITE_SQL, [choose.randrange(10_000), choose.choice(keys)])
+                write(cursor, choose.choice(keys), choose.randrange(10_000))
             current[0].latencies.append(time.perf_counter() - started)
             stop.wait(0.005)
     own_connection.close()
@@ -173,7 +192,7 @@ def builders(cursor: object) -> list[int]:
     cursor.execute(
         "SELECT pid FROM pg_stat_activity"
         " WHERE datname = current_database() AND state IN ('active', 'idle in transaction') AND query ~ %s",
-        [PROMOTION_STATEMENTS.strip()],
+        [rf"^\s*({'|'.join(PROMOTION_STATEMENTS)})"],
     )
     return [pid for (pid,) in cursor.fetchall()]
 
@@ -254,7 +273,8 @@ def timed(action: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def report(phases: dict[str, Watch], seconds: dict[str, float], ratios: dict[str, float], diverging: int) -> bool:
+def render_phases(phases: dict[str, Watch], seconds: dict[str, float]) -> str:
+    """Return what clients and sampler saw, a row for each phase."""
     rows = [
         [
             name,
@@ -266,9 +286,18 @@ def report(phases: dict[str, Watch], seconds: dict[str, float], ratios: dict[str
         ]
         for name, watch in phases.items()
     ]
+    return render_table(["", "took", "statements", "median", "slowest", "longest block by us"], rows)
+
+
+def blocked_phases(phases: dict[str, Watch]) -> list[str]:
+    """Return the phases in which someone waited for us for too long."""
+    return [name for name, watch in phases.items() if watch.longest_block > MAX_BLOCK_SECONDS]
+
+
+def report(phases: dict[str, Watch], seconds: dict[str, float], ratios: dict[str, float], diverging: int) -> bool:
     sys.stdout.write(f"\n{__doc__}\n{LEADS:,} leads with {KEYS} keys\n\n")
-    sys.stdout.write(render_table(["", "took", "statements", "median", "slowest", "longest block by us"], rows))
-    missed = [name for name, watch in phases.items() if watch.longest_block > MAX_BLOCK_SECONDS]
+    sys.stdout.write(render_phases(phases, seconds))
+    missed = blocked_phases(phases)
     missed += [name for name, ratio in ratios.items() if ratio > MAX_RATIO]
     missed += ["diverging values"] if diverging else []
     times = ", ".join(f"{name} {ratio:.2f}×" for name, ratio in ratios.items())

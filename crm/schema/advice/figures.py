@@ -18,6 +18,7 @@ from crm.records.json_keys import ELEMENTS, key_path, path_steps
 from crm.records.local_time import agency_today
 from crm.schema.advice.rules import Advice, KeyFigures, advise
 from crm.schema.usage.report import UsageReport, counting_began, load_usage, place_of
+from crm.screens.custom_fields.group_tables import group_table_name, list_steps
 from crm.screens.custom_fields.promoted_columns import column_name
 
 INDEXES_SQL = """
@@ -62,12 +63,12 @@ def load_advice(rows: Iterable[FieldStatistic], thresholds: SchemaThresholds | N
     today, began = agency_today(), counting_began()
     usage = load_usage(rows, today, thresholds.window_days)
     indexes = load_indexes({row.table for row in rows})
-    columns = load_columns()
+    promotions = load_promotions()
     advised = []
     for row in rows:
         report = usage[place_of(row)]
         figures = make_figures(row, report, indexes[row.table], idle_days(report, began, row, today))
-        figures = replace(figures, column_name=columns.get((row.table, row.column, row.key), ""))
+        figures = replace(figures, promoted_to=promotions.get((row.table, row.column, row.key), ""))
         advised.append(AdvisedKey(row, report, figures, advise(figures, thresholds)))
     return advised
 
@@ -90,13 +91,17 @@ def load_indexes(tables: Iterable[str]) -> dict[str, TableIndexes]:
     return found
 
 
-def load_columns() -> dict[tuple[str, str, str], str]:
-    """Return the columns that keys are promoted to, by table, JSON column and the path of the key."""
-    applied = SchemaChange.objects.applied().filter(decision=SchemaDecision.COLUMN)
-    return {
-        (table, column, key_path(key)): column_name(table, column, key, kind)
-        for table, column, key, kind in applied.values_list("table", "column", "key", "kind")
-    }
+def load_promotions() -> dict[tuple[str, str, str], str]:
+    """Return the columns and tables that keys are promoted to, by table, JSON column and the path of the key."""
+    promotions = {}
+    applied = SchemaChange.objects.applied().values_list("table", "column", "key", "kind", "decision")
+    for table, column, key, kind, decision in applied:
+        if decision == SchemaDecision.COLUMN:
+            promotions[table, column, key_path(key)] = f"column {column_name(table, column, key, kind)}"
+        elif decision == SchemaDecision.TABLE:
+            steps = list_steps(key)
+            promotions[table, column, key_path(*steps)] = f"table {group_table_name(table, column, steps)}"
+    return promotions
 
 
 def idle_days(report: UsageReport, began: date | None, row: FieldStatistic, today: date) -> int | None:

@@ -42,7 +42,8 @@ class KeyFigures:
     is_inside_list: bool = False
     has_gin: bool = False
     index_name: str = ""
-    column_name: str = ""
+    # The column or the table that the key is promoted to, such as "column cf_size"; empty if there is none.
+    promoted_to: str = ""
     # Whether a request can give it an index or a column of its own.
     is_promotable: bool = True
 
@@ -103,10 +104,10 @@ def retire_unused(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice |
     return Advice(Decision.RETIRE, reason)
 
 
-def keep_column(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice | None:
-    if not figures.column_name:
+def keep_promoted(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice | None:
+    if not figures.promoted_to:
         return None
-    return Advice(Decision.STAY, f"The column {figures.column_name} serves this key already.")
+    return Advice(Decision.STAY, f"The {figures.promoted_to} serves this key already.")
 
 
 def keep_indexed(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice | None:
@@ -185,7 +186,7 @@ def make_gin(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice | None
 
 RULES: tuple[Rule, ...] = (
     retire_unused,
-    keep_column,
+    keep_promoted,
     keep_indexed,
     keep_in_small_table,
     make_table_of_rows,

@@ -120,7 +120,7 @@ def load_question_forms(table: str, codes: Collection[str] | None = None) -> lis
 def with_promotions(
     fields: Collection[QuestionField], promoted: Mapping[tuple[str, str, str], str], tables: Collection[Group]
 ) -> tuple[QuestionField, ...]:
-    """Return `fields`, each with its promotion: of its own key, or the table of its group if that has an index for it."""
+    """Return `fields`, each with its promotion: that of its own key, or the table of its group if it has an index."""
     members: dict[Group, list[tuple[str, str]]] = {}
     for one in fields:
         if one.group in tables:
@@ -138,6 +138,10 @@ def with_promotions(
 
 
 def find_questions(table: str, column: str, key: str) -> list[QuestionField]:
-    """Return the questions whose answers stand under the path `key` of a JSON column; several forms may share it."""
+    """Return the questions whose answers stand under the path `key` of a JSON column, or in the group there.
+
+    Several forms may share a question.
+    """
     fields = (one for form in load_question_forms(table) for one in form.fields)
-    return [one for one in fields if (one.column, one.key) == (column, key)]
+    group = (column, list_steps(key))
+    return [one for one in fields if (one.column, one.key) == (column, key) or one.group == group]

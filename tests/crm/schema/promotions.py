@@ -1,21 +1,25 @@
 """Fields, requests and indexes for tests of promotions, which commit."""
 
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from django.db import connection
 
 from crm.models import Client, CustomField, SchemaChange
 from crm.records.activity import SYSTEM_ACTOR
+from crm.runtime.embedded.cluster import programs_folder
 from crm.schema.promotion.group_table.groups import group_table
 from crm.schema.promotion.group_table.statements import remove_table
 from crm.schema.promotion.indexes import PromotedKey
 from crm.schema.promotion.running import run_change
 from crm.schema.requests.transitions import decide_request, request_change
 from crm.screens.custom_fields.sort_keys import FilterField
+from tests.template_database import connected_to
 
 OUR_OBJECTS_SQL = """
 SELECT 'INDEX', relname FROM pg_class WHERE relkind = 'i' AND starts_with(relname, 'cf_')
@@ -154,3 +158,28 @@ def job(change: SchemaChange):
     finally:
         thread.join(30)
         assert not thread.is_alive()
+
+
+needs_embedded_server = pytest.mark.skipif(
+    connection.settings_dict["ENGINE"] != "crm.runtime.embedded", reason="needs the embedded server"
+)
+
+
+@contextmanager
+def restored_from_dump(*dump_options: str) -> Iterator[None]:
+    """Connect inside the block to a database that a dump of the present one was restored to."""
+    server, copy = connection.settings_dict, f"{connection.settings_dict['NAME']}_restored"
+    options = ["-h", server["HOST"], "-p", str(server["PORT"] or 5432), "-U", server["USER"]]
+    dump = [programs_folder() / "pg_dump", *options, *dump_options, server["NAME"]]
+    text = subprocess.run(dump, capture_output=True, check=True).stdout
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
+        cursor.execute(f'CREATE DATABASE "{copy}"')
+    try:
+        restore = [programs_folder() / "psql", *options, "-q", "-v", "ON_ERROR_STOP=1", "-d", copy]
+        subprocess.run(restore, input=text, capture_output=True, check=True)
+        with connected_to(copy):
+            yield
+    finally:
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{copy}" WITH (FORCE)')

@@ -1,7 +1,6 @@
 """A promoted column that someone changed by hand: reported in words, and repaired; and what other tools do to it."""
 
 import io
-import subprocess
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,13 +8,19 @@ from django.db import IntegrityError, connection, migrations, models
 from django.db.migrations.loader import MigrationLoader
 
 from crm.models import Client, SchemaChange
-from crm.runtime.embedded.cluster import programs_folder
 from crm.schema.promotion.columns import KeyColumn
 from crm.schema.promotion.promotions import promotion_of
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import resume_change
-from tests.crm.schema.promotions import decided, fill_clients, make_field, our_objects, promote
-from tests.template_database import connected_to
+from tests.crm.schema.promotions import (
+    decided,
+    fill_clients,
+    make_field,
+    needs_embedded_server,
+    our_objects,
+    promote,
+    restored_from_dump,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_indexes_left")]
 
@@ -118,28 +123,16 @@ def test_later_migration_of_the_table_leaves_the_column_alone(ada):
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 
-@pytest.mark.skipif(connection.settings_dict["ENGINE"] != "crm.runtime.embedded", reason="needs the embedded server")
+@needs_embedded_server
 def test_dump_restores_column_trigger_check_and_values():
     fill_clients([5, "x"])
     change = promote(make_field(kind="number", key="it's"), "column")
     other = promote(make_field(kind="date", key="day"), "column")
     Client.objects.create(name="Late", custom_fields={"it's": 7.5, "day": "2026-02-01"})
-    server, copy = connection.settings_dict, f"{connection.settings_dict['NAME']}_restored"
-    options = ["-h", server["HOST"], "-p", str(server["PORT"] or 5432), "-U", server["USER"]]
-    dump = subprocess.run([programs_folder() / "pg_dump", *options, server["NAME"]], capture_output=True, check=True)
-    with connection._nodb_cursor() as cursor:
-        cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
-        cursor.execute(f'CREATE DATABASE "{copy}"')
-    try:
-        restore = [programs_folder() / "psql", *options, "-q", "-v", "ON_ERROR_STOP=1", "-d", copy]
-        subprocess.run(restore, input=dump.stdout, capture_output=True, check=True)
-        own = our_objects()
-        with connected_to(copy):
-            assert our_objects() == own
-            for promoted in (change, other):
-                assert list(promotion_of(promoted).problems()) == []
-            Client.objects.create(name="New", custom_fields={"it's": 8})
-            execute(KeyColumn.of(change), "SELECT 1 / (sum({c}) = 15.5)::integer FROM clients")
-    finally:
-        with connection._nodb_cursor() as cursor:
-            cursor.execute(f'DROP DATABASE "{copy}" WITH (FORCE)')
+    own = our_objects()
+    with restored_from_dump():
+        assert our_objects() == own
+        for promoted in (change, other):
+            assert list(promotion_of(promoted).problems()) == []
+        Client.objects.create(name="New", custom_fields={"it's": 8})
+        execute(KeyColumn.of(change), "SELECT 1 / (sum({c}) = 15.5)::integer FROM clients")

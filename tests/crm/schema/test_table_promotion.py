@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from crm.exceptions import IllegalTransition, InvalidInput
-from crm.models import SchemaChange
+from crm.models import FieldStatistic, SchemaChange
+from crm.schema.advice.figures import load_advice
 from crm.schema.promotion.group_table import promotion as table_promotion
 from crm.schema.promotion.group_table.following import count_diverging
 from crm.schema.promotion.group_table.promotion import TablePromotion
@@ -18,7 +19,7 @@ from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import resume_change, undo_change
 from leads.models import InsuranceType, Lead
 from tests.cast import browser, make_lead, make_user, page_text
-from tests.crm.schema.promotions import decided_table
+from tests.crm.schema.promotions import decided_table, needs_embedded_server, restored_from_dump
 from tests.query_plans import filtered_rows, first_page, plan_indexes, plan_nodes, vacuum_analyze
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_indexes_left")]
@@ -238,3 +239,29 @@ def test_list_says_that_a_filter_reads_the_table(ada):
     make_lead(line="auto", auto_data={"other_vehicles": [A]})
     page = page_text(browser(ada).get("/leads/lead/?answer.auto.other_vehicles.vin=A"))
     assert ">table<" in page
+
+
+@needs_embedded_server
+def test_dump_restores_a_table_that_goes_on_following(ada):
+    lead = make_lead(auto_data={"other_vehicles": [A, B]})
+    run(decided_table())
+    own = rows(lead)
+    with restored_from_dump():
+        assert rows(lead) == own
+        assert status() == "Everything is as decided.\n"
+        execute("UPDATE lead_other_vehicles SET vin = 'Z' WHERE vin = 'B'")
+        execute("UPDATE leads SET auto_data = jsonb_set(auto_data, '{other_vehicles,0,vin}', '\"Y\"')")
+        assert [vin for _, vin, _ in rows(lead)] == ["Y", "Z"]
+        assert Lead.objects.get().auto_data["other_vehicles"] == [{**A, "vin": "Y"}, {**B, "vin": "Z"}]
+
+
+def test_screens_tell_what_became_of_the_group(theo):
+    change = run(decided_table())
+    shown = page_text(browser(theo).get(f"/crm/schemachange/{change.pk}/change/"))
+    for part in ("Applied: Table", "The table lead_other_vehicles has a row for each entry", "lead_other_vehicles_vin"):
+        assert part in shown
+    assert "Auto: Other vehicles · VIN (Text)" in shown
+    figures = {"row_count": 50_000, "filled_count": 50_000, "kinds": {"rows": 50_000}}
+    row = FieldStatistic.objects.create(table="leads.lead", column="auto_data", key="other_vehicles", **figures)
+    (advised,) = load_advice([row])
+    assert advised.advice.reason == "The table lead_other_vehicles serves this key already."

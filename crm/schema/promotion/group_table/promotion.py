@@ -116,3 +116,7 @@ class TablePromotion(Promotion):
     @property
     def index_names(self) -> tuple[str, ...]:
         return tuple(index.name for index in self.table.indexes)
+
+    @property
+    def named_parts(self) -> dict[str, tuple[str, ...]]:
+        return {"Table": (self.table.name,), **super().named_parts}
