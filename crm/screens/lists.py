@@ -367,6 +367,14 @@ class KeysetChangeList(ChangeList):
         is_open = FILTER_SHEET_PARAM in self.get or self.get.get(QUESTIONS_PARAM)
         return build_filter_sheet(self.filterset) if is_open else None
 
+    def has_search(self) -> bool:
+        return "q" in self.filterset.form.fields
+
+    def has_filters_to_choose(self) -> bool:
+        """Whether the filter sheet would have anything to choose."""
+        names = {field.name for field in self.filterset.form.visible_fields()} - {"q"}
+        return bool(names) or getattr(self.filterset, "custom_fields", None) is not None
+
     def sheet_url(self) -> str:
         return "?" + urlencode([*self.active_params(ORDER_PARAM), (FILTER_SHEET_PARAM, "filter")])
 

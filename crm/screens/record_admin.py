@@ -102,6 +102,7 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
     }
     paginator = CappedPaginator
     change_list_template = "crm/list.html"
+    change_form_outer_before_template = "crm/form_heading.html"
     delete_confirmation_template = "crm/confirm.html"
     actions = None
     show_full_result_count = False

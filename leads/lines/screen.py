@@ -45,6 +45,7 @@ class InsuranceTypeAdmin(CountedDeletionMixin, ModelAdmin):
     form = InsuranceTypeForm
     list_display = ("name", "code", "questions", "is_personal", "is_commercial", "is_active", "schema_version")
     ordering = ("name",)
+    change_form_outer_before_template = "crm/form_heading.html"
     change_form_before_template = "leads/lines/link.html"
 
     def get_readonly_fields(self, request: HttpRequest, obj: InsuranceType | None = None) -> tuple[str, ...]:
@@ -189,7 +190,8 @@ class InsuranceTypeAdmin(CountedDeletionMixin, ModelAdmin):
             return HttpResponseRedirect(page_address(line, "records"))
         title = f"Answers to the questions of {line}"
         survey = survey_answers(line)
-        return self.page(request, "records", line, title, survey=survey, sampled_row_count=SAMPLED_ROW_COUNT)
+        context = {"survey": survey, "needs_upgrade": survey.needs_upgrade(line.schema_version)}
+        return self.page(request, "records", line, title, **context, sampled_row_count=SAMPLED_ROW_COUNT)
 
 
 def address_name(page: str) -> str:

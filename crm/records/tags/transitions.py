@@ -5,7 +5,6 @@ from urllib.parse import parse_qsl, urlencode
 import pghistory
 from django.apps import apps
 from django.db import connection, models, transaction
-from procrastinate.contrib.django import app
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import SavedView, Tag, TagColour, User
@@ -13,7 +12,7 @@ from crm.records.activity import Actor, record
 from crm.records.base import can_see_everyone
 from crm.records.tags.usage import TAGGED_TABLES
 from crm.records.transitions import describe_record, permission_name
-from crm.runtime.job_queue import enqueue
+from crm.runtime.job_queue import configure_job, enqueue
 from crm.text.tags import MAX_TAG_LENGTH, clean_tag, unique_tags
 
 CHANGE_PERMISSION = "crm.change_tag"
@@ -59,7 +58,7 @@ def rename_tag(old: str, new: str, *, by: User) -> None:
         Tag.objects.filter(pk__in=[tag.pk for tag in tags if tag.name.lower() == old.lower()]).delete()
     Tag.objects.named([old, new]).update(name=new)
     views = rename_in_views(old, new)
-    enqueue(app.configure_task(RENAME_TASK, lock=RENAME_TASK), old=old, new=new, by=str(by.pk))
+    enqueue(configure_job(RENAME_TASK, lock=RENAME_TASK), old=old, new=new, by=str(by.pk))
     record(by, "renamed a tag", by=by, summary=f"Renamed the tag “{old}” to “{new}”", views=views)
 
 

@@ -243,17 +243,23 @@ def test_pausing_before_the_job_keeps_it_from_building(theo, ann):
     pause_change(change, by=theo)
     run_change(change.pk)
     assert our_objects() == []
-    with pytest.raises(IllegalTransition, match="is paused"):
+    with pytest.raises(IllegalTransition, match="is paused, so it cannot be paused"):
         pause_change(change, by=theo)
     resume_change(change, by=theo)
     run_change(change.pk)
     change.refresh_from_db()
     assert (change.state, is_valid(change)) == ("APPLIED", [True])
-    with pytest.raises(IllegalTransition, match="is applied"):
+    with pytest.raises(IllegalTransition, match="is applied, so it cannot be paused"):
         pause_change(change, by=make_user("thea", "schema admin"))
     undo_change(change, by=theo)
     with pytest.raises(IllegalTransition, match="being undone already"):
         undo_change(change, by=theo)
+    run_change(change.pk)
+    change.refresh_from_db()
+    with pytest.raises(IllegalTransition, match="is undone, so it cannot be undone"):
+        undo_change(change, by=theo)
+    with pytest.raises(IllegalTransition, match="is undone, so it cannot be resumed"):
+        resume_change(change, by=theo)
 
 
 @needs_embedded_server
