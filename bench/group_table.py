@@ -28,11 +28,11 @@ from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import undo_change
 from crm.schema.requests.transitions import decide_request, request_change
 from leads.filters import LeadFilter
-from leads.models import InsuranceType, Lead
+from leads.models import Lead
 
 FILL_SQL = """
-INSERT INTO leads (contact_name, contact_email, status_id, source_type, client_type, insurance_type_id, auto_data)
-SELECT 'Lead ' || n, 'lead' || n || '@example.com', 'ACTIVE', 'OTHER', 'Individual', %s,
+INSERT INTO leads (contact_name, contact_email, status_id, source_type, client_type, auto_data)
+SELECT 'Lead ' || n, 'lead' || n || '@example.com', 'ACTIVE', 'OTHER', 'Individual',
        jsonb_build_object('other_vehicles', (
            SELECT coalesce(jsonb_agg(jsonb_build_object('vin', 'V' || n || '-' || k, 'year', 1990 + k)), '[]')
              FROM generate_series(1, n %% 4) AS k))
@@ -50,7 +50,7 @@ def run(repeat: int) -> bool:
     """Print the table; return whether no client was blocked too long and no list differs from its rows."""
     with scratch_database():
         with connection.cursor() as cursor:
-            cursor.execute(FILL_SQL, [InsuranceType.objects.get(code="auto").pk, LEADS])
+            cursor.execute(FILL_SQL, [LEADS])
             cursor.execute("VACUUM ANALYZE leads")
         times = {"before": lookup_seconds(repeat)}
         with clients(write_vehicles) as begin_phase:
