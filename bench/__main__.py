@@ -10,6 +10,7 @@ from django.test import override_settings
 from bench import (
     approvals_list,
     executions,
+    group_table,
     importing,
     inbox_list,
     leads_list,
@@ -46,6 +47,7 @@ TABLES = {
     "nightly": nightly,
     "usage": usage,
     "promotion": promotion,
+    "vehicles": group_table,
 }
 # As in production, as far as one process without a proxy allows.
 SETTINGS = {"DEBUG": False, "ALLOWED_HOSTS": ["testserver"], "ROOT_URLCONF": "bench.urls"}

@@ -1,22 +1,26 @@
-"""A key of leads gets an index and loses it again, while eight clients read and write: what others had to wait for."""
+"""A key of leads gets an index, then a column, and loses both, while eight clients read and write: who had to wait?"""
 
 import random
 import statistics
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from django.contrib import admin
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from bench.databases import scratch_database
 from bench.table import format_duration, format_verdict, render_table
-from crm.models import CustomField, SchemaChange
+from crm.models import CustomField, SchemaChange, SchemaDecision
 from crm.records.activity import SYSTEM_ACTOR
-from crm.schema.promotion.indexes import PromotedKey
+from crm.schema.promotion.column_promotion import ColumnPromotion
+from crm.schema.promotion.promotions import promotion_of
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import undo_change
 from crm.schema.requests.transitions import decide_request, request_change
@@ -41,8 +45,25 @@ ALTER TABLE leads ADD COLUMN by_hand numeric;
 UPDATE leads SET by_hand = (custom_fields ->> 'key_7')::numeric;
 CREATE INDEX leads_by_hand ON leads (by_hand, id) WHERE deleted_at IS NULL
 """
-# What the list of leads asks for, with the key and with a column in its place.
-KEY_SQL, COLUMN_SQL = """json_number_key("leads"."custom_fields", 'key_7')""", '"leads"."by_hand"'
+# What stands in for the promoted key in the statements of the list of leads.
+COLUMN_SQL = '"leads"."by_hand"'
+PROMOTION_STATEMENTS = (
+    "CREATE INDEX",
+    "DROP INDEX",
+    "ANALYZE",
+    "CREATE STATISTICS",
+    "DROP STATISTICS",
+    "ALTER TABLE",
+    "DROP TRIGGER",
+    'UPDATE "leads" SET "cf_',
+    "CREATE OR REPLACE TRIGGER",
+    'SELECT id FROM "leads" WHERE id = ANY',
+    'SELECT "lead_',
+)
+STEP_SQL = "SELECT step FROM schema_changes WHERE state IN ('RUNNING', 'UNDOING')"
+
+# Writes a number to the lead with this key.
+Write = Callable[[CursorWrapper, UUID, int], None]
 
 
 @dataclass
@@ -51,6 +72,7 @@ class Watch:
 
     latencies: list[float] = field(default_factory=list)
     longest_block: float = 0.0
+    step_seconds: Counter[str] = field(default_factory=Counter)
 
 
 def plans() -> None:
@@ -61,18 +83,22 @@ def run(repeat: int) -> bool:
     """Print the table; return whether no client was blocked too long and no value differs."""
     with scratch_database():
         fill()
-        change = request_index()
-        with clients() as begin_phase:
+        CustomField.objects.create(table="leads.lead", key="key_7", label="Key 7", kind="number")
+        with clients(write_key) as begin_phase:
             phases = {"without": begin_phase()}
             time.sleep(BASELINE_SECONDS)
-            phases["building"] = begin_phase()
-            seconds = {"without": BASELINE_SECONDS, "building": timed(lambda: run_change(change.pk))}
-            begin_phase()
-            ratios, diverging = compare_with_column(PromotedKey.of(change), repeat)
-            change.refresh_from_db()
-            undo_change(change, by=SYSTEM_ACTOR)
-            phases["undoing"] = begin_phase()
-            seconds["undoing"] = timed(lambda: run_change(change.pk))
+            seconds, ratios, diverging = {"without": BASELINE_SECONDS}, {}, 0
+            for decision in (SchemaDecision.INDEX, SchemaDecision.COLUMN):
+                change = decide(decision)
+                phases[f"building: {decision}"] = begin_phase()
+                seconds[f"building: {decision}"] = timed(lambda change=change: run_change(change.pk))
+                begin_phase()
+                diverging += count_diverging(change)
+                ratios |= compare_with_column(change, repeat)
+                change.refresh_from_db()
+                undo_change(change, by=SYSTEM_ACTOR)
+                phases[f"undoing: {decision}"] = begin_phase()
+                seconds[f"undoing: {decision}"] = timed(lambda change=change: run_change(change.pk))
     return report(phases, seconds, ratios, diverging)
 
 
@@ -82,23 +108,23 @@ def fill() -> None:
         cursor.execute("VACUUM ANALYZE leads")
 
 
-def request_index() -> SchemaChange:
-    defined = CustomField.objects.create(table="leads.lead", key="key_7", label="Key 7", kind="number")
-    change = SchemaChange(table=defined.table, key=defined.key, proposed="index", why="Slow.", expected_use="Daily.")
+def decide(decision: str) -> SchemaChange:
+    texts = {"why": "Slow.", "expected_use": "Daily."}
+    change = SchemaChange(table="leads.lead", key="key_7", proposed=decision, **texts)
     request_change(change, by=SYSTEM_ACTOR)
-    decide_request(change, decision="index", reason="Used daily.", by=SYSTEM_ACTOR)
+    decide_request(change, decision=decision, reason="Used daily.", by=SYSTEM_ACTOR)
     return change
 
 
 @contextmanager
-def clients() -> Iterator[Callable[[], Watch]]:
-    """Let the clients work inside the block; the yielded function begins a phase and returns its watch."""
+def clients(write: Write) -> Iterator[Callable[[], Watch]]:
+    """Let clients read and `write` inside the block; the yielded function begins a phase and returns its watch."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT id FROM leads")
         keys = [key for (key,) in cursor.fetchall()]
     current, stop = [Watch()], threading.Event()
-    workers = [threading.Thread(target=work, args=(keys, current, stop)) for _ in range(CLIENTS)]
-    workers.append(threading.Thread(target=sample_blocks, args=(current, stop)))
+    workers = [threading.Thread(target=work, args=(keys, current, stop, write)) for _ in range(CLIENTS)]
+    workers += [threading.Thread(target=sample, args=(current, stop)) for sample in (sample_blocks, sample_steps)]
     for worker in workers:
         worker.start()
 
@@ -114,7 +140,11 @@ def clients() -> Iterator[Callable[[], Watch]]:
             worker.join()
 
 
-def work(keys: list, current: list[Watch], stop: threading.Event) -> None:
+def write_key(cursor: CursorWrapper, lead: UUID, number: int) -> None:
+    cursor.execute(WRITE_SQL, [number, lead])
+
+
+def work(keys: list, current: list[Watch], stop: threading.Event, write: Write) -> None:
     own_connection, choose = connection.copy(), random.Random()
     with own_connection.cursor() as cursor:
         while not stop.is_set():
@@ -122,7 +152,7 @@ def work(keys: list, current: list[Watch], stop: threading.Event) -> None:
             if choose.random() < 0.5:
                 cursor.execute(READ_SQL, [choose.choice(keys)])
             else:
-                cursor.execute(WRITE_SQL, [choose.randrange(10_000), choose.choice(keys)])
+                write(cursor, choose.choice(keys), choose.randrange(10_000))
             current[0].latencies.append(time.perf_counter() - started)
             stop.wait(0.005)
     own_connection.close()
@@ -146,24 +176,38 @@ def sample_blocks(current: list[Watch], stop: threading.Event) -> None:
     own_connection.close()
 
 
+def sample_steps(current: list[Watch], stop: threading.Event) -> None:
+    """Add up how long the promotion is at each step."""
+    own_connection, pause = connection.copy(), 10 * SAMPLE_SECONDS
+    with own_connection.cursor() as cursor:
+        while not stop.wait(pause):
+            cursor.execute(STEP_SQL)
+            for (step,) in cursor.fetchall():
+                current[0].step_seconds[step.partition(":")[0]] += pause
+    own_connection.close()
+
+
 def builders(cursor: object) -> list[int]:
     """Return the sessions that run statements of a promotion now."""
     cursor.execute(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
-        " AND query ~ '^(CREATE INDEX|DROP INDEX|ANALYZE|CREATE STATISTICS|DROP STATISTICS)'"
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND state IN ('active', 'idle in transaction') AND query ~ %s",
+        [rf"^\s*({'|'.join(PROMOTION_STATEMENTS)})"],
     )
     return [pid for (pid,) in cursor.fetchall()]
 
 
-def compare_with_column(promoted: PromotedKey, repeat: int) -> tuple[dict[str, float], int]:
-    """Return the times on the promoted key ÷ those on a column by hand, and the rows that index and table differ in."""
+def count_diverging(change: SchemaChange) -> int:
+    """Return how many rows the index, or the column, has another value for than the JSON in the row."""
+    promotion = promotion_of(change)
     with connection.cursor() as cursor:
-        expression = promoted.sort_expression.as_string(cursor.connection)
-        cursor.execute(BY_HAND_SQL)
-        # The column was written by hand, so every row moved: both indexes shall be without the dead ones.
+        if isinstance(promotion, ColumnPromotion):
+            column = promotion.column
+            expression = column.stored_value.as_string(cursor.connection)
+            cursor.execute(f'SELECT count(*) FROM leads WHERE "{column.name}" IS DISTINCT FROM {expression}')
+            return cursor.fetchone()[0]
+        expression, found = promotion.promoted.sort_expression.as_string(cursor.connection), []
         cursor.execute("VACUUM ANALYZE leads")
-        ratios = {name: ratio_to_column(cursor, query, repeat) for name, query in list_queries(cursor).items()}
-        found = []
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         for setting in ("enable_seqscan", "enable_indexscan = off; SET LOCAL enable_bitmapscan"):
             cursor.execute(f"SET LOCAL {setting} = off")
@@ -171,11 +215,25 @@ def compare_with_column(promoted: PromotedKey, repeat: int) -> tuple[dict[str, f
             found.append(set(cursor.fetchall()))
             cursor.execute("SET LOCAL enable_seqscan = on")
         cursor.execute("COMMIT")
-    return ratios, len(found[0] ^ found[1])
+    return len(found[0] ^ found[1])
+
+
+def compare_with_column(change: SchemaChange, repeat: int) -> dict[str, float]:
+    """Return the times on the promoted key ÷ those on a column by hand."""
+    with connection.cursor() as cursor:
+        cursor.execute(BY_HAND_SQL)
+        # The column was written by hand, so every row moved: both indexes shall be without the dead ones.
+        cursor.execute("VACUUM ANALYZE leads")
+        ratios = {
+            f"{name} by {change.decision}": ratio_to_column(cursor, query, key_sql(change), repeat)
+            for name, query in list_queries(cursor).items()
+        }
+        cursor.execute("ALTER TABLE leads DROP COLUMN by_hand")
+    return ratios
 
 
 def list_queries(cursor: object) -> dict[str, str]:
-    """Return the statements of a page of leads: filtered by the key, and sorted by it."""
+    """Return the statements of a page of leads, filtered by the key, and sorted by it."""
     screen = admin.site.get_model_admin(Lead)
     shown = Lead.objects.defer(*screen.list_defer).select_related(*screen.list_select_related)
     narrowed = LeadFilter({"cf.key_7~op": "between", "cf.key_7": "500", "cf.key_7~to": "505"}, shown)
@@ -184,9 +242,20 @@ def list_queries(cursor: object) -> dict[str, str]:
     return {name: cursor.mogrify(*rows[:50].query.sql_with_params()) for name, rows in pages.items()}
 
 
-def ratio_to_column(cursor: object, query: str, repeat: int) -> float:
-    """Return the time of `query` ÷ its time on the column by hand."""
-    return median_seconds(cursor, query, repeat) / median_seconds(cursor, query.replace(KEY_SQL, COLUMN_SQL), repeat)
+def key_sql(change: SchemaChange) -> str:
+    """Return how the list of leads names the promoted key in its statements."""
+    promotion = promotion_of(change)
+    if isinstance(promotion, ColumnPromotion):
+        return f"""coalesce("leads"."{promotion.column.name}", '-Infinity'::numeric)"""
+    return """json_number_key("leads"."custom_fields", 'key_7')"""
+
+
+def ratio_to_column(cursor: object, query: str, key: str, repeat: int) -> float:
+    """Return the time of `query` ÷ its time on the column by hand in the place of `key`."""
+    by_hand = query.replace(key, COLUMN_SQL)
+    if by_hand == query:
+        raise ValueError(f"{key} is not in: {query}")
+    return median_seconds(cursor, query, repeat) / median_seconds(cursor, by_hand, repeat)
 
 
 def median_seconds(cursor: object, query: str, repeat: int) -> float:
@@ -204,7 +273,8 @@ def timed(action: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def report(phases: dict[str, Watch], seconds: dict[str, float], ratios: dict[str, float], diverging: int) -> bool:
+def render_phases(phases: dict[str, Watch], seconds: dict[str, float]) -> str:
+    """Return what clients and sampler saw, a row for each phase."""
     rows = [
         [
             name,
@@ -216,12 +286,26 @@ def report(phases: dict[str, Watch], seconds: dict[str, float], ratios: dict[str
         ]
         for name, watch in phases.items()
     ]
+    return render_table(["", "took", "statements", "median", "slowest", "longest block by us"], rows)
+
+
+def blocked_phases(phases: dict[str, Watch]) -> list[str]:
+    """Return the phases in which someone waited for us for too long."""
+    return [name for name, watch in phases.items() if watch.longest_block > MAX_BLOCK_SECONDS]
+
+
+def report(phases: dict[str, Watch], seconds: dict[str, float], ratios: dict[str, float], diverging: int) -> bool:
     sys.stdout.write(f"\n{__doc__}\n{LEADS:,} leads with {KEYS} keys\n\n")
-    sys.stdout.write(render_table(["", "took", "statements", "median", "slowest", "longest block by us"], rows))
-    missed = [name for name, watch in phases.items() if watch.longest_block > MAX_BLOCK_SECONDS]
+    sys.stdout.write(render_phases(phases, seconds))
+    missed = blocked_phases(phases)
     missed += [name for name, ratio in ratios.items() if ratio > MAX_RATIO]
     missed += ["diverging values"] if diverging else []
     times = ", ".join(f"{name} {ratio:.2f}×" for name, ratio in ratios.items())
+    for name, watch in phases.items():
+        steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in watch.step_seconds.items() if step)
+        sys.stdout.write(f"{name}: {steps}\n" if steps else "")
+    copying = phases["building: column"].step_seconds["Copying the values"]
+    sys.stdout.write(f"Values copied: {LEADS / max(copying, SAMPLE_SECONDS):,.0f} rows a second.\n")
     sys.stdout.write(f"\nBeside a column with an index by hand: {times}. Diverging values: {diverging}. ")
     sys.stdout.write(f"{format_verdict(missed)}\n")
     return not missed

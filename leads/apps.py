@@ -11,3 +11,4 @@ class LeadsConfig(AppConfig):
         import_string("leads.merging.register_lead_rules")()
         import_string("leads.privacy.register_lead_tables")()
         import_string("leads.lines.filter_fields.register_line_questions")()
+        import_string("leads.lines.repeated_groups.register_lead_groups")()

@@ -100,10 +100,11 @@ class CustomField(Record):
         db_default=models.Value([], ArrayField(models.IntegerField())),
     )
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
-    # How the key is promoted ("index"), in a row from `with_promotion`; empty: not at all.
+    # How the key is promoted ("index" or "column"), in a row from `with_promotion`; empty: not at all.
     promotion: ClassVar[str] = ""
     # What filters also ask of a question of a line (`QuestionField`): where its values stand, and in which records.
     column: ClassVar[str] = "custom_fields"
+    indexed_column: ClassVar[str] = "custom_fields"
     is_repeated: ClassVar[bool] = False
     scope: ClassVar[models.Q] = models.Q()
     asked: ClassVar[models.Q] = models.Q()
@@ -160,6 +161,11 @@ class CustomField(Record):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def promotion_label(self) -> str:
+        """Say how filters and orders find the values."""
+        return "column" if self.promotion == "column" else "indexed"
 
     @property
     def steps(self) -> tuple[str, ...]:

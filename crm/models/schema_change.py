@@ -27,7 +27,7 @@ class SchemaDecision(models.TextChoices):
 class SchemaChangeState(models.TextChoices):
     OPEN = "OPEN", "Open"
     WITHDRAWN = "WITHDRAWN", "Withdrawn"
-    # Nothing to carry out here: the key stays in JSON, or a release brings the column or the table.
+    # Nothing to carry out: the key stays in JSON. Columns and tables decided before a job could make them, too.
     DECIDED = "DECIDED", "Decided"
     QUEUED = "QUEUED", "Queued"
     RUNNING = "RUNNING", "Running"
@@ -40,7 +40,7 @@ class SchemaChangeState(models.TextChoices):
 
 State = SchemaChangeState
 # The decisions that a job carries out.
-APPLIED_BY_JOB = frozenset({SchemaDecision.INDEX})
+APPLIED_BY_JOB = frozenset({SchemaDecision.INDEX, SchemaDecision.COLUMN, SchemaDecision.TABLE})
 TRANSITIONS = {
     State.OPEN: {State.DECIDED, State.QUEUED, State.WITHDRAWN},
     State.WITHDRAWN: set(),
@@ -117,11 +117,14 @@ class SchemaChangeQuerySet(models.QuerySet):
 
 
 def with_promotion(fields: models.QuerySet) -> models.QuerySet:
-    """Return custom fields with `promotion`: the decision in force for the key, empty if there is none."""
+    """Return custom fields with `promotion`: the decision in force for the key, empty if there is none.
+
+    Of a column and an index, it is the column.
+    """
     applied = SchemaChange.objects.applied().filter(
         column=JsonColumn.CUSTOM_FIELDS, **{name: models.OuterRef(name) for name in ("table", "key", "kind")}
     )
-    decision = models.Subquery(applied.values("decision")[:1])
+    decision = models.Subquery(applied.order_by("decision").values("decision")[:1])
     return fields.annotate(promotion=Coalesce(decision, models.Value("")))
 
 
@@ -230,11 +233,19 @@ class SchemaChange(models.Model):
             models.CheckConstraint(
                 name="schema_changes_state_fits_decision",
                 condition=models.Q(state__in=UNDECIDED_STATES, decision__isnull=True)
-                | models.Q(state=State.DECIDED) & ~models.Q(decision__in=sorted(APPLIED_BY_JOB))
-                | models.Q(decision__in=sorted(APPLIED_BY_JOB))
-                & ~models.Q(kind="")
+                | models.Q(decision__isnull=False, state=State.DECIDED, kind="")
+                & ~models.Q(decision=SchemaDecision.INDEX)
+                | models.Q(decision__isnull=False)
+                & ~models.Q(decision=SchemaDecision.STAY)
                 & ~models.Q(state__in=[*UNDECIDED_STATES, State.DECIDED]),
                 violation_error_message="This state does not fit the decision.",
+            ),
+            models.CheckConstraint(
+                name="schema_changes_kind_fits_decision",
+                condition=~models.Q(decision__in=[SchemaDecision.INDEX, SchemaDecision.COLUMN])
+                | models.Q(state=State.DECIDED)
+                | ~models.Q(kind=""),
+                violation_error_message="An index or a column needs the kind of its values.",
             ),
             models.CheckConstraint(
                 name="schema_changes_outcome_is_dated",
@@ -278,4 +289,10 @@ class SchemaChange(models.Model):
 
     @property
     def is_carried_out_by_job(self) -> bool:
-        return self.decision in APPLIED_BY_JOB
+        return self.decision in APPLIED_BY_JOB and self.state != State.DECIDED
+
+    def defined_field(self) -> CustomField | None:
+        """Return the definition of the key, if it has one."""
+        if self.column != JsonColumn.CUSTOM_FIELDS:
+            return None
+        return CustomField.objects.filter(table=self.table, key=self.key).first()

@@ -16,7 +16,7 @@ MAX_DEPTH = 3
 ELEMENTS = "[]"
 # The version of the form that the values were written under: nothing that people enter.
 IGNORED_KEYS = frozenset({"schema_version"})
-# Of a text that starts with a day. The function `json_time_key` of the database holds it too.
+# Of a text that starts with a day.
 ISO_DATE_PATTERN = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 NEEDS_QUOTES = re.compile(r'[."\[\]\\]|^$')
 STEP = re.compile(r'"(?:[^"\\]|\\.)*"|[^."\[\]\\]+|\[\]')

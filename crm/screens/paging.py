@@ -15,6 +15,7 @@ from psycopg.errors import QueryCanceled
 
 from crm.exceptions import InvalidInput
 from crm.records.json_keys import key_path
+from crm.screens.custom_fields.promoted_columns import PromotedColumn
 from crm.screens.custom_fields.sort_keys import SORT_KEY_FUNCTIONS, JsonMember
 
 COUNT_LIMIT = 10_000
@@ -101,6 +102,8 @@ def find_json_keys(expression: Any) -> Iterator[tuple[str, str]]:
         (inner,) = inner.get_source_expressions()
     if steps and isinstance(inner, models.F):
         yield inner.name, key_path(*steps)
+    elif isinstance(inner, PromotedColumn):
+        yield inner.json_column, key_path(inner.key)
     elif getattr(inner, "function", None) in SORT_KEY_FUNCTIONS:
         data, key = inner.get_source_expressions()
         steps = [key.value]

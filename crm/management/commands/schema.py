@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from crm.exceptions import ActionRefused
-from crm.models import SchemaChange
+from crm.models import SchemaChange, SchemaChangeState
 from crm.models.schema_change import BUSY_STATES
 from crm.schema.promotion.drift import find_drift
 from crm.schema.promotion.exceptions import ChangeLocked
@@ -58,13 +58,20 @@ class Command(BaseCommand):
             for line in find_differences(contents):
                 self.stdout.write(line)
             return
-        lines = replay(contents)
-        for line in lines:
-            self.stdout.write(line)
-        self.carry_out()
-        self.stdout.write(f"{len(lines)} change{'' if len(lines) == 1 else 's'} made.")
+        count, waiting, are_done = 0, 1, True
+        # A key with several promotions gets one after the other.
+        while waiting and are_done:
+            lines, waiting = replay(contents)
+            for line in lines:
+                self.stdout.write(line)
+            count += len(lines)
+            are_done = self.carry_out()
+        self.stdout.write(f"{count} change{'' if count == 1 else 's'} made.")
+        if waiting:
+            raise CommandError(f"{waiting} not yet: an earlier change of the same key is unfinished. Apply again.")
 
-    def carry_out(self) -> None:
+    def carry_out(self) -> bool:
+        """Carry out what is queued, and return whether nothing is left to do."""
         for change in SchemaChange.objects.filter(state__in=BUSY_STATES).order_by("pk"):
             try:
                 run_change(change.pk)
@@ -73,6 +80,7 @@ class Command(BaseCommand):
                 continue
             change.refresh_from_db()
             self.stdout.write(f"{change}: {change.get_state_display().lower()}. {change.error_message}".strip())
+        return not SchemaChange.objects.filter(state__in=[*BUSY_STATES, SchemaChangeState.FAILED]).exists()
 
     def read_file(self, name: str | None) -> Contents:
         try:

@@ -182,11 +182,12 @@ def kept_changes(merge: Merge, winner: Record) -> list[models.Field]:
 
 
 def read_row(row: models.Model) -> Row:
-    """Return the stored row as JSON."""
+    """Return the stored row as JSON, without the columns of promoted keys: they follow from the JSON in it."""
     with connection.cursor() as cursor:
         cursor.execute(READ_ROW_SQL.format(table=row._meta.db_table), [row.pk])
         (value,) = cursor.fetchone()
-    return json.loads(value)
+    columns = {field.column for field in row._meta.concrete_fields}
+    return {name: each for name, each in json.loads(value).items() if name in columns}
 
 
 def write_row(row: models.Model, values: Row, current: Row) -> None:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -12,11 +12,14 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from crm.models import FieldStatistic, FieldUse, IndexUsage, SchemaThresholds
-from crm.records.json_keys import ELEMENTS, path_steps
+from crm.models import FieldStatistic, FieldUse, IndexUsage, SchemaChange, SchemaDecision, SchemaThresholds
+from crm.models.schema_change import JsonColumn
+from crm.records.json_keys import ELEMENTS, key_path, path_steps
 from crm.records.local_time import agency_today
 from crm.schema.advice.rules import Advice, KeyFigures, advise
 from crm.schema.usage.report import UsageReport, counting_began, load_usage, place_of
+from crm.screens.custom_fields.group_tables import group_table_name, list_steps
+from crm.screens.custom_fields.promoted_columns import column_name
 
 INDEXES_SQL = """
 SELECT table_class.relname, index_class.relname, method.amname = 'gin', pg_get_indexdef(indexrelid),
@@ -60,10 +63,12 @@ def load_advice(rows: Iterable[FieldStatistic], thresholds: SchemaThresholds | N
     today, began = agency_today(), counting_began()
     usage = load_usage(rows, today, thresholds.window_days)
     indexes = load_indexes({row.table for row in rows})
+    promotions = load_promotions()
     advised = []
     for row in rows:
         report = usage[place_of(row)]
         figures = make_figures(row, report, indexes[row.table], idle_days(report, began, row, today))
+        figures = replace(figures, promoted_to=promotions.get((row.table, row.column, row.key), ""))
         advised.append(AdvisedKey(row, report, figures, advise(figures, thresholds)))
     return advised
 
@@ -84,6 +89,19 @@ def load_indexes(tables: Iterable[str]) -> dict[str, TableIndexes]:
             else:
                 found[labels[table]].definitions[name] = definition
     return found
+
+
+def load_promotions() -> dict[tuple[str, str, str], str]:
+    """Return the columns and tables that keys are promoted to, by table, JSON column and the path of the key."""
+    promotions = {}
+    applied = SchemaChange.objects.applied().values_list("table", "column", "key", "kind", "decision")
+    for table, column, key, kind, decision in applied:
+        if decision == SchemaDecision.COLUMN:
+            promotions[table, column, key_path(key)] = f"column {column_name(table, column, key, kind)}"
+        elif decision == SchemaDecision.TABLE:
+            steps = list_steps(key)
+            promotions[table, column, key_path(*steps)] = f"table {group_table_name(table, column, steps)}"
+    return promotions
 
 
 def idle_days(report: UsageReport, began: date | None, row: FieldStatistic, today: date) -> int | None:
@@ -109,6 +127,7 @@ def make_figures(
         is_inside_list=ELEMENTS in path_steps(row.key),
         has_gin=row.column in indexes.gin_columns,
         index_name=indexes.name_for(row.column, row.key),
+        is_promotable=row.column == JsonColumn.CUSTOM_FIELDS and len(path_steps(row.key)) == 1,
     )
 
 

@@ -23,6 +23,10 @@ class Decision(TextChoices):
     RETIRE = "retire", "Retire"
 
 
+PROMOTIONS = frozenset({Decision.INDEX, Decision.COLUMN})
+NOT_PROMOTABLE = "Only a custom field can get an index or a column by a request."
+
+
 @dataclass(frozen=True)
 class KeyFigures:
     """What the rules know of a key. `unused_days` is null if the key was used, or not counted for so long."""
@@ -38,6 +42,10 @@ class KeyFigures:
     is_inside_list: bool = False
     has_gin: bool = False
     index_name: str = ""
+    # The column or the table that the key is promoted to, such as "column cf_size"; empty if there is none.
+    promoted_to: str = ""
+    # Whether a request can give it an index or a column of its own.
+    is_promotable: bool = True
 
     @property
     def filled_percent(self) -> float:
@@ -75,7 +83,8 @@ def advise(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice:
     """Return the advice of the first rule that applies."""
     for rule in RULES:
         if (advice := rule(figures, thresholds)) is not None:
-            return advice
+            is_refused = advice.decision in PROMOTIONS and not figures.is_promotable
+            return Advice(Decision.STAY, f"{advice.reason} {NOT_PROMOTABLE}") if is_refused else advice
     reason = (
         f"{times(figures.searches)} filtered or sorted in {thresholds.window_days} days by {people(figures.people)}; "
         f"an index needs {thresholds.index_uses} by {thresholds.index_people}."
@@ -93,6 +102,12 @@ def retire_unused(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice |
         f"{figures.filled_percent:.1f} % of the records (limit {thresholds.retire_filled_percent} %)."
     )
     return Advice(Decision.RETIRE, reason)
+
+
+def keep_promoted(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice | None:
+    if not figures.promoted_to:
+        return None
+    return Advice(Decision.STAY, f"The {figures.promoted_to} serves this key already.")
 
 
 def keep_indexed(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice | None:
@@ -171,6 +186,7 @@ def make_gin(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice | None
 
 RULES: tuple[Rule, ...] = (
     retire_unused,
+    keep_promoted,
     keep_indexed,
     keep_in_small_table,
     make_table_of_rows,

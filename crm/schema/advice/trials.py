@@ -18,7 +18,7 @@ from crm.models import CustomFieldKind, FieldStatistic, ValueKind
 from crm.records.json_keys import path_steps
 from crm.schema.advice.rules import Decision, KeyFigures
 from crm.schema.promotion.indexes import index_definitions
-from crm.screens.custom_fields.sort_keys import NUMBER_KEY, SORT_KEYS, TIME_KEY
+from crm.screens.custom_fields.sort_keys import DATE_KEY, DATE_TIME_KEY, NUMBER_KEY, SORT_KEYS
 from crm.screens.paging import time_limit
 
 SAMPLE_ROWS, WRITTEN_ROWS = 20_000, 2_000
@@ -80,7 +80,8 @@ class Trial:
 
     def condition(self) -> str:
         """Return a typical condition on the key, without its left side. Its value is never shown."""
-        operator, share = (">=", COMPARED_SHARE) if self.sort_key in (NUMBER_KEY, TIME_KEY) else ("=", EQUAL_SHARE)
+        is_range = self.sort_key in (NUMBER_KEY, DATE_KEY, DATE_TIME_KEY)
+        operator, share = (">=", COMPARED_SHARE) if is_range else ("=", EQUAL_SHARE)
         lowest = literal(self.sort_key.lowest)
         value = self.scalar(
             f"SELECT (percentile_disc({share}) WITHIN GROUP (ORDER BY {self.expression}))::text "

@@ -4,13 +4,10 @@ from django.apps import apps
 from django.db import connection
 
 from crm.models import SchemaChange, SchemaChangeState
-from crm.schema.promotion.indexes import NAME_PREFIX, PromotedKey
+from crm.models.schema_change import APPLIED_BY_JOB
+from crm.schema.promotion.base import Promotion
+from crm.schema.promotion.promotions import PROMOTIONS, promotion_of
 
-OUR_INDEXES_SQL = """
-SELECT relname FROM pg_class JOIN pg_namespace AS space ON space.oid = relnamespace
- WHERE relkind = 'i' AND starts_with(relname, %s) AND nspname = current_schema() ORDER BY relname
-"""
-STATISTICS_SQL = "SELECT array_agg(stxname) FROM pg_statistic_ext WHERE starts_with(stxname, %s)"
 DISABLED_TRIGGERS_SQL = """
 SELECT relname, tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
  WHERE tgenabled = 'D' AND NOT tgisinternal AND relname = ANY (%s) ORDER BY 1, 2
@@ -18,43 +15,28 @@ SELECT relname, tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
 
 
 def find_drift() -> list[str]:
-    """Return a sentence for each index or trigger that is not as it should be."""
-    changes = list(SchemaChange.objects.exclude(kind=""))
+    """Return a sentence for each part of a promotion, and each trigger, that is not as it should be."""
+    changes = SchemaChange.objects.filter(decision__in=APPLIED_BY_JOB).exclude(state=SchemaChangeState.DECIDED)
+    promotions = [promotion_of(change) for change in changes]
+    explained = frozenset().union(
+        *(one.object_names for one in promotions if one.change.state != SchemaChangeState.UNDONE)
+    )
     return [
-        *missing_parts([change for change in changes if change.state == SchemaChangeState.APPLIED]),
-        *left_over_indexes(changes),
-    ] + [f"Trigger {name} of {table} is disabled." for table, name in disabled_triggers()]
+        *missing_parts([one for one in promotions if one.change.state == SchemaChangeState.APPLIED]),
+        *left_over_objects(explained),
+        *(f"Trigger {name} of {table} is disabled." for table, name in disabled_triggers() if name not in explained),
+    ]
 
 
-def missing_parts(applied: list[SchemaChange]) -> list[str]:
-    """Return what is missing of the applied changes."""
-    with connection.cursor() as cursor:
-        cursor.execute(STATISTICS_SQL, [NAME_PREFIX])
-        statistics = cursor.fetchone()[0] or []
-    lines = []
-    for change in applied:
-        promoted, advice = PromotedKey.of(change), "Press Repair on its request."
-        for index in promoted.indexes:
-            if (state := index.is_valid()) is not True:
-                word = "missing" if state is None else "invalid"
-                lines.append(f"{change}: the index {index.name} is {word}. {advice}")
-        if promoted.statistics_name not in statistics:
-            lines.append(f"{change}: the statistics {promoted.statistics_name} are missing. {advice}")
-    return lines
+def missing_parts(applied: list[Promotion]) -> list[str]:
+    """Return what is not as it should be of the applied promotions."""
+    return [f"{one.change}: {problem}. Press Repair on its request." for one in applied for problem in one.problems()]
 
 
-def left_over_indexes(changes: list[SchemaChange]) -> list[str]:
-    """Return the indexes of promoted keys that no change in this database explains."""
-    known = {
-        index.name
-        for change in changes
-        if change.state != SchemaChangeState.UNDONE
-        for index in PromotedKey.of(change).indexes
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(OUR_INDEXES_SQL, [NAME_PREFIX])
-        names = [name for (name,) in cursor.fetchall()]
-    return [f"The index {name} belongs to no change." for name in names if name not in known]
+def left_over_objects(explained: frozenset[str]) -> list[str]:
+    """Return the objects of promotions that no change in this database explains."""
+    found = {pair for promotion in PROMOTIONS.values() for pair in promotion.find_objects()}
+    return [f"The {noun} {name} belongs to no change." for noun, name in sorted(found) if name not in explained]
 
 
 def disabled_triggers() -> list[tuple[str, str]]:

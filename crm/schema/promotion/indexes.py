@@ -108,14 +108,9 @@ class PromotedKey:
     def indexes(self) -> tuple[KeyIndex, ...]:
         """The indexes of the key. They are partial on live rows, as the lists are."""
         definitions = index_definitions(self.holder, self.steps[-1], self.kind)
-        return tuple(self.make_index(*parts) for parts in definitions)
-
-    def make_index(self, suffix: str, label: str, definition: sql.Composed) -> KeyIndex:
-        name = f"{self.base_name}_{suffix}"
-        create = sql.SQL("CREATE INDEX CONCURRENTLY {} ON {} {} WHERE deleted_at IS NULL").format(
-            sql.Identifier(name), sql.Identifier(self.db_table), definition
+        return tuple(
+            live_index(f"{self.base_name}_{end}", label, self.db_table, text) for end, label, text in definitions
         )
-        return KeyIndex(name, label, create)
 
     @property
     def statistics_name(self) -> str:
@@ -137,17 +132,29 @@ class PromotedKey:
         return sql.SQL("ANALYZE {}").format(sql.Identifier(self.db_table))
 
 
+def live_index(name: str, label: str, db_table: str, definition: sql.Composed) -> KeyIndex:
+    """Return an index on the live rows of a table."""
+    create = sql.SQL("CREATE INDEX CONCURRENTLY {} ON {} {} WHERE deleted_at IS NULL").format(
+        sql.Identifier(name), sql.Identifier(db_table), definition
+    )
+    return KeyIndex(name, label, create)
+
+
 def index_definitions(data: sql.Composable, key: str, kind: str) -> Iterator[tuple[str, str, sql.Composed]]:
     """Yield the end of the name, the label and the definition of each index of a key; `data` is what holds the key."""
-    values = SORT_KEYS[kind].compose(data, key)
+    sort_key = SORT_KEYS[kind]
+    return definitions_of(sort_key.compose(data, key), sort_key.compose_value(data, key), kind)
+
+
+def definitions_of(values: sql.Composable, text: sql.Composable, kind: str) -> Iterator[tuple[str, str, sql.Composed]]:
+    """Yield the same of an index by the sort key `values`, and of one by the words of `text`."""
     yield "sort", "values", sql.SQL("USING btree (({}), id)").format(values)
     if kind in WORD_KINDS:
-        words = sql.SQL("USING gin (upper({} ->> {}) gin_trgm_ops)").format(data, sql.Literal(key))
-        yield "words", "words", words
+        yield "words", "words", sql.SQL("USING gin (upper({}) gin_trgm_ops)").format(text)
 
 
-def total_size(indexes: Iterable[KeyIndex]) -> int:
-    """Return the bytes on disk of those of `indexes` that exist."""
+def total_size(names: Iterable[str]) -> int:
+    """Return the bytes on disk of those of the indexes with `names` that exist."""
     with connection.cursor() as cursor:
-        cursor.execute(SIZE_SQL, [[connection.ops.quote_name(index.name) for index in indexes]])
+        cursor.execute(SIZE_SQL, [[connection.ops.quote_name(name) for name in names]])
         return int(cursor.fetchone()[0])

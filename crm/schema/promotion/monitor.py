@@ -50,6 +50,8 @@ class ChangeMonitor:
     def __init__(self, key: UUID, state: str, backend_id: int) -> None:
         self.key, self.state, self.backend_id = key, state, backend_id
         self.step = ""
+        # How far a step is that runs many statements; a long statement says it itself.
+        self.percent: int | None = None
         self.stopped, self.finished = threading.Event(), threading.Event()
 
     def check(self) -> None:
@@ -82,7 +84,7 @@ class ChangeMonitor:
         """Save where the job is. Return False if the change is no longer in the state that the job works in."""
         with own_connection.cursor() as cursor:
             cursor.execute(PROGRESS_SQL, [self.backend_id])
-            phase, percent = cursor.fetchone() or ("", None)
+            phase, percent = cursor.fetchone() or ("", self.percent)
             step = f"{self.step}: {phase}" if phase else self.step
             cursor.execute(SAVE_PROGRESS_SQL, [step[:200], percent, self.key, self.state])
             return cursor.rowcount == 1

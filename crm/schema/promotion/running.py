@@ -1,7 +1,4 @@
-"""Carry out a promotion, or take it back, in a job.
-
-Every step looks at what the database has, so a job after a crash goes on where the last one was.
-"""
+"""The job of a promotion: it claims the change, carries it out or takes it back, and saves how that ended."""
 
 import logging
 from contextlib import suppress
@@ -12,15 +9,11 @@ from psycopg.errors import AdminShutdown, DiskFull, OutOfMemory
 
 from crm.models import SchemaChange, SchemaChangeState
 from crm.schema.promotion.exceptions import ChangeLocked, ChangeStopped
-from crm.schema.promotion.indexes import KeyIndex, PromotedKey
 from crm.schema.promotion.monitor import ChangeMonitor, change_lock, watched
-from crm.schema.promotion.patience import run_patiently
+from crm.schema.promotion.promotions import promotion_of
 from crm.schema.promotion.transitions import claim_change, mark_applied, mark_failed, mark_undone
 
 logger = logging.getLogger(__name__)
-
-# How often to look at a build that a killed worker left running in the database.
-ORPHAN_PAUSE_SECONDS = 2.0
 
 
 def run_change(key: UUID) -> None:
@@ -48,7 +41,7 @@ def run_until_stopped(change: SchemaChange) -> None:
             run_claimed(change, monitor)
     except ChangeStopped:
         logger.info("The schema change %s was stopped.", change.pk)
-        drop_unfinished_indexes(change)
+        clean_up_paused(change)
     except DatabaseError as error:
         if is_connection_lost(error):
             raise
@@ -57,52 +50,22 @@ def run_until_stopped(change: SchemaChange) -> None:
 
 
 def run_claimed(change: SchemaChange, monitor: ChangeMonitor) -> None:
-    promoted = PromotedKey.of(change)
+    promotion = promotion_of(change)
     if change.state == SchemaChangeState.UNDOING:
-        remove_indexes(promoted, monitor)
+        promotion.take_back(monitor)
         mark_undone(change)
     else:
-        build_indexes(promoted, monitor)
+        promotion.carry_out(monitor)
         mark_applied(change)
 
 
-def build_indexes(promoted: PromotedKey, monitor: ChangeMonitor) -> None:
-    """Build every index of the key that is missing or invalid, and let the planner know the values."""
-    for index in promoted.indexes:
-        monitor.step = f"Building the index of {index.label}"
-        build_index(index, monitor)
-    monitor.step = "Analyzing the values"
-    run_patiently(promoted.create_statistics, monitor)
-    run_patiently(promoted.analyze, monitor)
-
-
-def build_index(index: KeyIndex, monitor: ChangeMonitor) -> None:
-    """Build `index` unless it is there; remove an invalid one first, which a stopped build left."""
-    while not index.is_valid():
-        if index.is_built_elsewhere():
-            monitor.wait(ORPHAN_PAUSE_SECONDS)
-            continue
-        run_patiently(index.drop, monitor)
-        run_patiently(index.create, monitor, clean_up=lambda: run_patiently(index.drop, monitor))
-
-
-def remove_indexes(promoted: PromotedKey, monitor: ChangeMonitor) -> None:
-    """Remove what a promotion has made, as far as it came."""
-    for index in promoted.indexes:
-        monitor.step = f"Removing the index of {index.label}"
-        run_patiently(index.drop, monitor)
-    run_patiently(promoted.drop_statistics, monitor)
-
-
-def drop_unfinished_indexes(change: SchemaChange) -> None:
-    """Remove an invalid index of a paused change: it costs every write and serves no query."""
+def clean_up_paused(change: SchemaChange) -> None:
+    """Let a paused promotion remove what costs every write and serves no query."""
     change.refresh_from_db()
     if change.state != SchemaChangeState.PAUSED:
         return
     with suppress(ChangeStopped), watched(change.pk, change.state) as monitor:
-        for index in PromotedKey.of(change).indexes:
-            if index.is_valid() is False:
-                run_patiently(index.drop, monitor)
+        promotion_of(change).clean_up(monitor)
 
 
 def is_connection_lost(error: DatabaseError) -> bool:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db import connection
 
-from crm.exceptions import InvalidInput
 from crm.models import CustomField, SchemaChange, User
 from crm.models.schema_change import JsonColumn
 from crm.records.json_keys import ELEMENTS, path_steps
@@ -30,35 +29,6 @@ class KeyFacts:
         return round(100 * self.filled_rows / self.sampled_rows) if self.sampled_rows else 0
 
 
-def find_field(change: SchemaChange) -> CustomField | None:
-    """Return the custom field that the key of `change` is defined as, if it is."""
-    if change.column != JsonColumn.CUSTOM_FIELDS:
-        return None
-    return CustomField.objects.filter(table=change.table, key=change.key).first()
-
-
-def compared_kind(change: SchemaChange) -> str:
-    """Return the kind by which filters compare the values of the key.
-
-    Raises:
-        InvalidInput: the key has no definition, several that contradict each other, or stands in a repeated group.
-    """
-    name = change.key[:60]
-    if change.column == JsonColumn.CUSTOM_FIELDS:
-        field = find_field(change)
-        if field is None:
-            raise InvalidInput(f"Define “{name}” as a custom field first: its kind says how values compare.")
-        return field.kind
-    questions = find_questions(change.table, change.column, change.key)
-    if not questions:
-        raise InvalidInput(f"No line asks for “{name}”: the kind of a question says how values compare.")
-    if any(one.is_repeated for one in questions):
-        raise InvalidInput(f"“{name}” is in a repeated group: an index of one value cannot serve several entries.")
-    if len({one.kind for one in questions}) > 1:
-        raise InvalidInput(f"Several lines ask for “{name}”, as different kinds: their values do not compare.")
-    return questions[0].kind
-
-
 def load_facts(change: SchemaChange, user: User) -> KeyFacts:
     """Return the facts about the key of `change`, from a bounded number of rows that `user` may see."""
     rows = apps.get_model(change.table).objects.visible_to(user).order_by("-id")
@@ -67,7 +37,7 @@ def load_facts(change: SchemaChange, user: User) -> KeyFacts:
     with connection.cursor() as cursor:
         cursor.execute(sql, [key_steps(change), *params])
         questions = find_questions(change.table, change.column, change.key)
-        return KeyFacts(find_field(change), questions, *cursor.fetchone())
+        return KeyFacts(change.defined_field(), questions, *cursor.fetchone())
 
 
 def key_steps(change: SchemaChange) -> list[str]:

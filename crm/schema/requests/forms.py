@@ -74,7 +74,7 @@ class PauseChange(ActionForm):
 
     def perform(self, record: SchemaChange, by: User) -> str:
         pause_change(record, by=by)
-        return "Paused. A build that had begun starts anew when you resume."
+        return "Paused. What is copied stays copied; an index that was half built is built anew when you resume."
 
 
 class ResumeChange(ActionForm):
@@ -93,7 +93,7 @@ class ResumeChange(ActionForm):
 
 
 class RepairChange(ActionForm):
-    """Build again what someone removed by hand; what is there stays."""
+    """Mend what someone removed or changed by hand; what is there stays."""
 
     verb, label, permission, icon = "repair", "Repair", DECIDE_PERMISSION, "build"
 
@@ -103,7 +103,7 @@ class RepairChange(ActionForm):
 
     def perform(self, record: SchemaChange, by: User) -> str:
         resume_change(record, by=by)
-        return "Queued. A worker builds what is missing."
+        return "Queued. A worker mends what is missing or differs."
 
 
 class UndoChange(ActionForm):

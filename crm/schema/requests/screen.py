@@ -10,7 +10,8 @@ from django.urls import path
 
 from crm.models import CustomFieldTable, SchemaChange, SchemaChangeState, SchemaDecision
 from crm.records.base import can_see_everyone
-from crm.schema.promotion.indexes import PromotedKey, total_size
+from crm.schema.promotion.indexes import total_size
+from crm.schema.promotion.promotions import promotion_of
 from crm.schema.requests.facts import load_facts
 from crm.schema.requests.forms import (
     DecideRequest,
@@ -111,11 +112,14 @@ class SchemaChangeAdmin(RecordAdmin):
         request_change(row, by=request.user)
 
     def page_context(self, request: HttpRequest, row: SchemaChange) -> dict[str, Any]:
-        indexes = PromotedKey.of(row).indexes if row.state == SchemaChangeState.APPLIED else ()
+        promotion = promotion_of(row) if row.is_carried_out_by_job else None
+        is_applied = promotion is not None and row.state == SchemaChangeState.APPLIED
+        names = promotion.index_names if is_applied else ()
         context = {
             "facts": load_facts(row, request.user),
-            "indexes": indexes,
+            "promotion": promotion,
+            "named_parts": promotion.named_parts if is_applied else {},
             # The index holds the values of every owner's records.
-            "index_size": total_size(indexes) if indexes and can_see_everyone(request.user) else None,
+            "index_size": total_size(names) if names and can_see_everyone(request.user) else None,
         }
         return {**super().page_context(request, row), **context}

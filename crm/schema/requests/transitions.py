@@ -10,10 +10,9 @@ from crm.models import SchemaChange, SchemaChangeState, SchemaDecision, User
 from crm.models.schema_change import APPLIED_BY_JOB, MAX_REASON_LENGTH
 from crm.records.activity import Actor, record
 from crm.schema.kind_changes.transitions import refuse_during_kind_change
+from crm.schema.promotion.promotions import PROMOTIONS
 from crm.schema.promotion.transitions import DECIDE_PERMISSION, queue_run
-from crm.schema.requests.facts import compared_kind
 from crm.screens.custom_fields.schema_requests import REQUEST_PERMISSION
-from crm.screens.custom_fields.sort_keys import SORT_KEYS
 from crm.text.cleaning import strip_nul
 
 
@@ -53,7 +52,7 @@ def withdraw_request(change: SchemaChange, *, by: Actor | User) -> None:
 def decide_request(change: SchemaChange, *, decision: str, reason: str, by: Actor | User) -> None:
     """Decide an open request, with a reason that the requester reads.
 
-    An index is built by a job, which is queued here.
+    A job carries it out, which is queued here, unless the key stays in JSON.
 
     Raises:
         NotPermitted: `by` may not decide requests.
@@ -73,26 +72,11 @@ def decide_request(change: SchemaChange, *, decision: str, reason: str, by: Acto
     decided = {"decision": decision, "decision_reason": reason, "decided_by": actor.user, "decided_at": timezone.now()}
     if decision in APPLIED_BY_JOB:
         refuse_during_kind_change(change.table, change.key)
-        close_request(change, SchemaChangeState.QUEUED, kind=indexed_kind(change), **decided)
+        close_request(change, SchemaChangeState.QUEUED, kind=PROMOTIONS[decision].check_decision(change), **decided)
         queue_run(change)
     else:
         close_request(change, SchemaChangeState.DECIDED, **decided)
     record(change, "decided", by=by, summary=f"Decided: {change.get_decision_display()}. {reason}")
-
-
-def indexed_kind(change: SchemaChange) -> str:
-    """Return the kind by which an index compares the values of the key.
-
-    Raises:
-        InvalidInput: the key is neither a custom field nor a question, or an index would not help its kind.
-        IllegalTransition: it has an index already.
-    """
-    kind = compared_kind(change)
-    if kind not in SORT_KEYS:
-        raise InvalidInput("The filters of several choices use the index of the whole column already.")
-    if SchemaChange.objects.applied().filter(table=change.table, column=change.column, key=change.key).exists():
-        raise IllegalTransition(f"“{change.key[:60]}” has an index already.")
-    return kind
 
 
 def close_request(change: SchemaChange, state: SchemaChangeState, **changes: Any) -> None:

@@ -3,7 +3,7 @@
 Nothing is removed: a field or a change that only this database has stays, and is named.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from crm.exceptions import InvalidInput, errors_as_invalid_input
 from crm.models import CustomField, SchemaChange, SchemaChangeState, User
+from crm.models.schema_change import BUSY_STATES
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.transitions import create, record_edit
 from crm.schema.promotion.transitions import queue_run, resume_change, undo_change
@@ -54,15 +55,36 @@ def label(entry: dict[str, Any]) -> str:
     return f"{entry['table']} “{entry['key'][:60]}”{decision}"
 
 
+class Replayed(NamedTuple):
+    """What was done, in sentences, and how many promotions wait for an earlier one of the same key."""
+
+    lines: list[str]
+    waiting: int
+
+
 @transaction.atomic
-def replay(contents: Contents) -> list[str]:
-    """Make this database as the file says, and return what was done. Jobs build or remove the indexes.
+def replay(contents: Contents) -> Replayed:
+    """Make this database as the file says. Jobs carry the promotions out.
+
+    A key has one unfinished promotion at a time, so a second one waits: replay again after the first.
 
     Raises:
         InvalidInput: a field has another kind here, an unfinished request stands in the way, or a value is refused.
     """
-    done = [line for entry in contents["fields"] if (line := replay_field(entry))]
-    return done + [line for entry in contents["changes"] if (line := replay_change(entry))]
+    lines, waiting = [replay_field(entry) for entry in contents["fields"]], 0
+    for entry in contents["changes"]:
+        if must_wait(entry):
+            waiting += 1
+        else:
+            lines.append(replay_change(entry))
+    return Replayed(list(filter(None, lines)), waiting)
+
+
+def must_wait(entry: dict[str, Any]) -> bool:
+    """Return whether a job still works on another change of the same key, which is decided here already."""
+    same_key = {name: entry[name] for name in ("table", "column", "key")}
+    unfinished = SchemaChange.objects.filter(**same_key, state__in=BUSY_STATES).exclude(pk=entry["id"])
+    return entry["outcome"] == APPLIED and unfinished.exists()
 
 
 def replay_field(entry: dict[str, Any]) -> str:

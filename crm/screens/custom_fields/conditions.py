@@ -20,17 +20,18 @@ from django.db.models.lookups import (
 from django.utils.dateparse import parse_date
 
 from crm.exceptions import InvalidInput
-from crm.models import CustomFieldKind
+from crm.models import CustomFieldKind, SchemaDecision
 from crm.records.json_keys import ELEMENTS
 from crm.records.local_time import start_of_reader_day
+from crm.screens.custom_fields.group_tables import HasEntry, fits_column
 from crm.screens.custom_fields.sort_keys import (
     SORT_KEYS,
     FilterField,
     JsonMember,
-    JsonMemberText,
     holder,
     sort_key,
     text_keys,
+    text_value,
 )
 from crm.screens.json_forms.display import NO_COLOUR
 from crm.text.numbers import parse_typed_number
@@ -117,7 +118,12 @@ class FieldCondition:
 
 
 def equals(field: FilterField, value: Any) -> Q:
-    """Return the rows whose `field` is `value`, or has it among others. The GIN index of the column serves it."""
+    """Return the rows whose `field` is `value`, or has it among others.
+
+    The GIN index of the column serves it, or the table of a repeated group that has one.
+    """
+    if field.promotion == SchemaDecision.TABLE and fits_column(value):
+        return Q(HasEntry(field.table, field.column, field.steps, value))
     for step in reversed(field.steps):
         value = [value] if field.is_repeated and step == ELEMENTS else {step: value}
     return Q(**{f"{field.column}__contains": value})
@@ -147,11 +153,12 @@ def text_equals(field: FilterField, value: str) -> Q:
 def text_condition(condition: FieldCondition) -> Q:
     field, value = condition.field, condition.values[0]
     if condition.operator == "contains":
-        return Q(IContains(JsonMemberText(holder(field), field.steps[-1]), value))
+        return Q(IContains(text_value(field), value))
     same = text_equals(field, value)
     if condition.operator == "not":
         return ~same
-    return same & Q(In(sort_key(field), text_keys(value))) if field.promotion else same
+    has_sort_key_index = field.promotion and not field.is_repeated
+    return same & Q(In(sort_key(field), text_keys(value))) if has_sort_key_index else same
 
 
 def yes_no_condition(condition: FieldCondition) -> Q:
@@ -185,13 +192,13 @@ def number_condition(condition: FieldCondition) -> Q:
 
 
 def date_condition(condition: FieldCondition) -> Q:
-    return range_condition(condition, [read_date(value).isoformat() for value in condition.values])
+    return range_condition(condition, [read_date(value) for value in condition.values])
 
 
 def date_time_condition(condition: FieldCondition) -> Q:
     """Compare with whole days of the reader."""
     days = [read_date(value) for value in condition.values]
-    first, last = start_of_day_text(days[0]), start_of_day_text(days[-1] + timedelta(days=1))
+    first, last = start_of_reader_day(days[0]), start_of_reader_day(days[-1] + timedelta(days=1))
     stored = sort_key(condition.field)
     since, until = Q(GreaterThanOrEqual(stored, Value(first))), Q(LessThan(stored, Value(last)))
     if condition.operator == "not":
@@ -205,8 +212,7 @@ def range_condition(condition: FieldCondition, values: list[Any]) -> Q:
     stored, output_field = sort_key(field), SORT_KEYS[field.kind].output_field
     bounds = [Value(value, output_field=output_field) for value in values]
     if operator in EQUALITY and not (operator == "is" and field.promotion):
-        value = values[0] if isinstance(values[0], str) else plain_number(values[0])
-        same = equals(field, value)
+        same = equals(field, stored_value(values[0]))
         return same if operator == "is" else ~same
     since, until = Q(GreaterThanOrEqual(stored, bounds[0])), Q(LessThanOrEqual(stored, bounds[-1]))
     answers = {
@@ -224,9 +230,11 @@ def has_sort_key(field: FilterField) -> Q:
     return Q(GreaterThan(sort_key(field), Value(key.lowest, output_field=key.output_field)))
 
 
-def plain_number(number: Any) -> int | float:
-    """Return `number` as JSON stores it."""
-    return int(number) if number == number.to_integral_value() else float(number)
+def stored_value(value: Any) -> int | float | str:
+    """Return a number or a date as JSON stores it."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def read_number(text: str) -> Any:
@@ -244,11 +252,6 @@ def read_date(text: str) -> date:
     if day is None:
         raise InvalidInput(f"“{text[:MAX_QUOTED_LENGTH]}” is not a date.")
     return min(max(day, MIN_DATE), MAX_DATE)
-
-
-def start_of_day_text(day: date) -> str:
-    """Return the start of the reader's `day` as `utc_text` stores it."""
-    return utc_text(start_of_reader_day(day))
 
 
 def utc_text(moment: datetime) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 
+from crm.screens.custom_fields.promoted_columns import COLUMN_PREFIX
+
 # A smaller table is read whole in a moment, with an index or without: its plans say nothing about a filter.
 SMALL_TABLE_ROWS = 10_000
 TABLE_ROWS_SQL = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(%s)"
@@ -19,11 +21,12 @@ class FilterPlan:
 
     is_indexed: bool
     table_rows: int | None
+    index_label: str = "indexed"
 
     @property
     def label(self) -> str:
         if self.is_indexed:
-            return "indexed"
+            return self.index_label
         return "reads all records" if self.table_rows is None else f"reads all {self.table_rows:,} records"
 
     @property
@@ -39,7 +42,7 @@ def estimate_table_rows(model: type[models.Model]) -> int:
 
 
 def plan_filter(model: type[models.Model], condition: models.Q, column: str, table_rows: int) -> FilterPlan:
-    """Return how the live rows of `model` that meet `condition` on the JSON `column` are found."""
+    """Return how the live rows of `model` that meet `condition` are found: by an index on `column`, or not."""
     rows = model._base_manager.filter(condition, deleted_at__isnull=True).order_by()
     try:
         plan = json.loads(rows.explain(format="json"))
@@ -50,5 +53,6 @@ def plan_filter(model: type[models.Model], condition: models.Q, column: str, tab
 
 def reads_index(node: dict[str, Any], column: str) -> bool:
     """Return whether a step of the plan looks values in `column` up in an index."""
-    names_column = re.search(rf"\b{re.escape(column)}\b", node.get("Index Cond", ""))
-    return bool(names_column) or any(reads_index(child, column) for child in node.get("Plans", ()))
+    condition = node.get("Index Cond", "")
+    is_lookup = COLUMN_PREFIX in condition or re.search(rf"\b{re.escape(column)}\b", condition)
+    return bool(is_lookup) or any(reads_index(child, column) for child in node.get("Plans", ()))

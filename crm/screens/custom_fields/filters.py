@@ -6,7 +6,7 @@ filters by a question in the same way, `answer.<form>.<group>.<question>` by one
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -210,10 +210,12 @@ class CustomFieldFilters:
             return self.plans.get(name)
         defined = self.find_field(name) or undefined_field(name.removeprefix(PREFIX))
         if self.table_rows < SMALL_TABLE_ROWS:
-            return FilterPlan(True, self.table_rows) if defined.promotion else None
+            is_promoted = bool(defined.promotion)
+            return FilterPlan(True, self.table_rows, defined.promotion_label) if is_promoted else None
         value = self.plain_values.get(name.removeprefix(PREFIX), "")
         condition = self.conditions[name].to_q() if name in self.conditions else text_equals(defined, value)
-        self.plans[name] = plan_filter(apps.get_model(self.table), condition, defined.column, self.table_rows)
+        plan = plan_filter(apps.get_model(self.table), condition, defined.indexed_column, self.table_rows)
+        self.plans[name] = replace(plan, index_label=defined.promotion_label)
         return self.plans[name]
 
     def parameters_of(self, parameter: str) -> set[str]:
@@ -308,6 +310,6 @@ def describe_filter(defined: FilterField, sent: SentFilter) -> dict[str, Any]:
         "value": sent.values[-1] if sent.values else "",
         "has_end": "between" in operators,
         "end": sent.end,
-        "is_indexed": bool(defined.promotion),
+        "promotion_label": defined.promotion_label if defined.promotion else "",
         "input_type": INPUT_TYPES.get(defined.kind, "text"),
     }

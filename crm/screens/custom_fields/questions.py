@@ -8,14 +8,18 @@ from dataclasses import dataclass, field, replace
 
 from django.db.models import Q
 
-from crm.models import CustomFieldKind, SchemaChange
+from crm.models import CustomFieldKind, SchemaChange, SchemaDecision
 from crm.models.custom_field import KINDS_WITH_CHOICES
 from crm.models.schema_change import JsonColumn
 from crm.records.json_keys import ELEMENTS, key_path
+from crm.screens.custom_fields.group_tables import indexed_keys, list_steps, question_column_name
 
 QUESTION_PREFIX = "answer."
 # The filter of a list by the form, whose questions can then sort the list.
 FORM_FILTER = "line"
+
+# A repeated group: the JSON column, and the steps to the list.
+Group = tuple[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,23 @@ class QuestionField:
         return ELEMENTS in self.steps
 
     @property
+    def group(self) -> Group | None:
+        """The repeated group of the question, if it is in one."""
+        return (self.column, self.steps[:-2]) if self.is_repeated else None
+
+    @property
     def kind_label(self) -> str:
         return CustomFieldKind(self.kind).label
+
+    @property
+    def indexed_column(self) -> str:
+        """The column whose index finds the answers."""
+        return question_column_name(self.steps[-1]) if self.promotion == SchemaDecision.TABLE else self.column
+
+    @property
+    def promotion_label(self) -> str:
+        """Say how filters and orders find the answers."""
+        return "table" if self.promotion == SchemaDecision.TABLE else "indexed"
 
     @property
     def has_choices(self) -> bool:
@@ -93,22 +112,40 @@ def load_question_forms(table: str, codes: Collection[str] | None = None) -> lis
     if not forms:
         return []
     changes = SchemaChange.objects.applied().filter(table=table).exclude(column=JsonColumn.CUSTOM_FIELDS)
-    promoted = {
-        (column, key, kind): decision
-        for column, key, kind, decision in changes.values_list("column", "key", "kind", "decision")
-    }
-    return [
+    promoted, tables = {}, set()
+    for column, key, kind, decision in changes.values_list("column", "key", "kind", "decision"):
+        if decision == SchemaDecision.TABLE:
+            tables.add((column, list_steps(key)))
+        else:
+            promoted[column, key, kind] = decision
+    return [replace(form, fields=with_promotions(form.fields, promoted, tables)) for form in forms]
+
+
+def with_promotions(
+    fields: Collection[QuestionField], promoted: Mapping[tuple[str, str, str], str], tables: Collection[Group]
+) -> tuple[QuestionField, ...]:
+    """Return `fields`, each with its promotion: that of its own key, or the table of its group if it has an index."""
+    members: dict[Group, list[tuple[str, str]]] = {}
+    for one in fields:
+        if one.group in tables:
+            members.setdefault(one.group, []).append((one.steps[-1], one.kind))
+    indexed = {group: indexed_keys(questions) for group, questions in members.items()}
+    return tuple(
         replace(
-            form,
-            fields=tuple(
-                replace(one, promotion=promoted.get((one.column, one.key, one.kind), "")) for one in form.fields
-            ),
+            one,
+            promotion=SchemaDecision.TABLE.value
+            if one.steps[-1] in indexed.get(one.group, ())
+            else promoted.get((one.column, one.key, one.kind), ""),
         )
-        for form in forms
-    ]
+        for one in fields
+    )
 
 
 def find_questions(table: str, column: str, key: str) -> list[QuestionField]:
-    """Return the questions whose answers stand under the path `key` of a JSON column; several forms may share it."""
+    """Return the questions whose answers stand under the path `key` of a JSON column, or in the group there.
+
+    Several forms may share a question.
+    """
     fields = (one for form in load_question_forms(table) for one in form.fields)
-    return [one for one in fields if (one.column, one.key) == (column, key)]
+    group = (column, list_steps(key))
+    return [one for one in fields if (one.column, one.key) == (column, key) or one.group == group]

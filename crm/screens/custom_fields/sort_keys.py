@@ -1,10 +1,12 @@
 """The value of a custom field or of an answer as something that sorts: one expression for filters, orders, indexes.
 
-Each kind has a function of the database. It never fails and is never null: a missing value, or one that does not fit
-the kind, has the lowest key. What filters and sorts by the same expression is served by an index on it.
+It reads the JSON, or the column that the key is promoted to. Each kind has a function of the database. A sort key is
+never an error and never null: a missing value, or one that does not fit the kind, has the lowest key. What filters and
+sorts by the same expression is served by an index on it.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -13,7 +15,8 @@ from django.db.models import F, Func, Value
 from django.db.models.functions import Collate, Lower
 from psycopg import sql
 
-from crm.models import CustomField, CustomFieldKind
+from crm.models import CustomField, CustomFieldKind, SchemaDecision
+from crm.screens.custom_fields.promoted_columns import PromotedColumn, column_name
 from crm.screens.custom_fields.questions import QuestionField
 
 FilterField = CustomField | QuestionField
@@ -38,37 +41,108 @@ class NumericField(models.DecimalField):
 
 
 class SortKey(NamedTuple):
-    """A function of the database `(jsonb, key)`, what it returns, and the lowest key, that of no value."""
+    """How the values of a kind sort, in JSON and in a column that the key is promoted to.
+
+    `function` and `value_function` are functions of the database `(jsonb, key)`. The first gives the sort key, never
+    null, with `lowest` for no value; the second the value, or null. `column_template` gives the sort key of a column.
+    """
 
     function: str
+    value_function: str
+    column_type: str
     output_field: models.Field
     lowest: Any
+    column_template: str
+    value_field: models.Field
     collation: str = ""
 
     def expression(self, data: models.expressions.Combinable, key: str) -> models.expressions.Combinable:
         """Return the sort key of `key` in `data`, the column or the group in it that holds `key`."""
-        value = Func(data, Value(key), function=self.function, output_field=self.output_field)
+        return self.collate(Func(data, Value(key), function=self.function, output_field=self.output_field))
+
+    def column_expression(self, column: PromotedColumn) -> models.expressions.Combinable:
+        """Return the same of a row with a column for the key."""
+        template = self.column_template.format("%(expressions)s")
+        return self.collate(Func(column, template=template, output_field=self.output_field))
+
+    def collate(self, value: models.expressions.Combinable) -> models.expressions.Combinable:
         return Collate(value, self.collation) if self.collation else value
 
     def compose(self, data: sql.Composable, key: str) -> sql.Composed:
-        """Return the same expression as SQL."""
-        value = sql.SQL("{}({}, {})").format(sql.Identifier(self.function), data, sql.Literal(key))
+        """Return `expression` as SQL."""
+        return self.compose_collated(compose_call(self.function, data, key))
+
+    def compose_column(self, name: str) -> sql.Composed:
+        """Return `column_expression` as SQL, of the column `name`."""
+        return self.compose_collated(sql.SQL(self.column_template).format(sql.Identifier(name)))
+
+    def compose_value(self, data: sql.Composable, key: str) -> sql.Composed:
+        """Return the value that a column for `key` has, as SQL."""
+        return compose_call(self.value_function, data, key)
+
+    def compose_collated(self, value: sql.Composed) -> sql.Composed:
         if not self.collation:
             return value
         return sql.SQL("({} COLLATE {})").format(value, sql.Identifier(self.collation))
 
 
-NUMBER_KEY = SortKey("json_number_key", NumericField(), Decimal("-Infinity"))
-TEXT_KEY = SortKey("json_text_key", models.TextField(), "", "C")
-TIME_KEY = SortKey("json_time_key", models.TextField(), "", "C")
-YES_NO_KEY = SortKey("json_yes_no_key", models.SmallIntegerField(), -1)
+def compose_call(function: str, data: sql.Composable, key: str) -> sql.Composed:
+    return sql.SQL("{}({}, {})").format(sql.Identifier(function), data, sql.Literal(key))
+
+
+NUMBER_KEY = SortKey(
+    "json_number_key",
+    "json_number",
+    "numeric",
+    NumericField(),
+    Decimal("-Infinity"),
+    "coalesce({}, '-Infinity'::numeric)",
+    NumericField(),
+)
+TEXT_KEY = SortKey(
+    "json_text_key",
+    "json_text",
+    "text",
+    models.TextField(),
+    "",
+    f"lower(left(coalesce({{}}, ''), {TEXT_KEY_LENGTH}))",
+    models.TextField(),
+    "C",
+)
+DATE_KEY = SortKey(
+    "json_date_key",
+    "json_date",
+    "date",
+    models.DateField(),
+    date.min,
+    "coalesce({}, make_date(1, 1, 1))",
+    models.DateField(),
+)
+DATE_TIME_KEY = SortKey(
+    "json_date_time_key",
+    "json_date_time",
+    "timestamptz",
+    models.DateTimeField(),
+    datetime.min.replace(tzinfo=UTC),
+    "greatest({}, make_timestamp(1, 1, 1, 0, 0, 0) AT TIME ZONE 'UTC')",
+    models.DateTimeField(),
+)
+YES_NO_KEY = SortKey(
+    "json_yes_no_key",
+    "json_yes_no",
+    "boolean",
+    models.SmallIntegerField(),
+    -1,
+    "coalesce({}::integer, -1)",
+    models.BooleanField(),
+)
 # Several choices have no order; the GIN index of the column serves their filters.
 SORT_KEYS: dict[str, SortKey] = {
     **{kind.value: TEXT_KEY for kind in CustomFieldKind if kind != CustomFieldKind.CHOICES},
     CustomFieldKind.NUMBER.value: NUMBER_KEY,
     CustomFieldKind.MONEY.value: NUMBER_KEY,
-    CustomFieldKind.DATE.value: TIME_KEY,
-    CustomFieldKind.DATE_TIME.value: TIME_KEY,
+    CustomFieldKind.DATE.value: DATE_KEY,
+    CustomFieldKind.DATE_TIME.value: DATE_TIME_KEY,
     CustomFieldKind.YES_NO.value: YES_NO_KEY,
 }
 
@@ -82,16 +156,6 @@ class JsonMember(Func):
 
     def __init__(self, data: models.expressions.Combinable, key: str) -> None:
         super().__init__(data, Value(key), output_field=models.JSONField())
-
-
-class JsonMemberText(JsonMember):
-    """The value of a key in a JSON object as text."""
-
-    arg_joiner = " ->> "
-
-    def __init__(self, data: models.expressions.Combinable, key: str) -> None:
-        super().__init__(data, key)
-        self.output_field = models.TextField()
 
 
 def holder(field: FilterField) -> models.expressions.Combinable:
@@ -111,8 +175,31 @@ def compose_holder(column: str, steps: Sequence[str]) -> sql.Composed:
 
 
 def sort_key(field: FilterField) -> models.expressions.Combinable:
-    """Return the sort key of `field` in a row; the field is of a kind that has one."""
-    return SORT_KEYS[field.kind].expression(holder(field), field.steps[-1])
+    """Return the sort key of `field` in a row; the field is of a kind that has one.
+
+    It reads the column of the field, if the key is promoted to one, and else the JSON.
+    """
+    key = SORT_KEYS[field.kind]
+    if has_column(field):
+        return key.column_expression(promoted_column(field))
+    return key.expression(holder(field), field.steps[-1])
+
+
+def text_value(field: FilterField) -> models.expressions.Combinable:
+    """Return the whole text of `field` in a row, null if it has none; the field is of a kind that is a text."""
+    if has_column(field):
+        return promoted_column(field)
+    value = Value(field.steps[-1])
+    return Func(holder(field), value, function=TEXT_KEY.value_function, output_field=models.TextField())
+
+
+def has_column(field: FilterField) -> bool:
+    return field.promotion == SchemaDecision.COLUMN
+
+
+def promoted_column(field: CustomField) -> PromotedColumn:
+    name = column_name(field.table, COLUMN, field.key, field.kind)
+    return PromotedColumn(name, SORT_KEYS[field.kind].value_field, COLUMN, field.key)
 
 
 def text_keys(text: str) -> list[models.expressions.Combinable]:

@@ -1,24 +1,29 @@
 """Promotion to an index: built while others work, used by filters and orders at once, removed again."""
 
-import subprocess
-
 import pytest
 from django.db import connection
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import Client, CustomField, FieldStatistic, SchemaChange
 from crm.records.json_keys import key_path
-from crm.runtime.embedded.cluster import programs_folder
 from crm.schema.advice.figures import load_advice
 from crm.schema.promotion.indexes import PromotedKey
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import RUN_CHANGE_TASK, pause_change, resume_change, undo_change
 from crm.schema.requests.transitions import decide_request, request_change
 from tests.cast import browser, make_user, page_text
-from tests.crm.schema.promotions import decided_index, fill_clients, is_valid, make_field, our_objects, promote
+from tests.crm.schema.promotions import (
+    decided_index,
+    fill_clients,
+    is_valid,
+    make_field,
+    needs_embedded_server,
+    our_objects,
+    promote,
+    restored_from_dump,
+)
 from tests.query_plans import filtered_rows, has_sort, plan_indexes, plan_nodes, vacuum_analyze
 from tests.queued_jobs import run_jobs
-from tests.template_database import connected_to
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_indexes_left")]
 CLIENT_LIST = "/crm/client/"
@@ -56,13 +61,14 @@ def names(user, query: str) -> list[str]:
     return sorted(filtered_rows(Client, query, user).values_list("name", flat=True))
 
 
+@pytest.mark.parametrize("decision", ["index", "column"])
 @pytest.mark.parametrize("kind", QUERIES)
-def test_filters_find_the_same_rows_before_and_after(ada, kind):
+def test_filters_find_the_same_rows_before_and_after(ada, kind, decision):
     field = make_field(kind=kind, choices=["a", "b"] if kind == "choice" else [])
     fill_clients(VALUES)
     before = {query: names(ada, query) for query in QUERIES[kind]}
     assert all(before.values())
-    change = promote(field)
+    change = promote(field, decision)
     assert (change.state, change.error_message) == ("APPLIED", "")
     assert {query: names(ada, query) for query in QUERIES[kind]} == before
     undo_change(change, by=ada)
@@ -256,23 +262,9 @@ def test_pausing_before_the_job_keeps_it_from_building(theo, ann):
         resume_change(change, by=theo)
 
 
-@pytest.mark.skipif(connection.settings_dict["ENGINE"] != "crm.runtime.embedded", reason="needs the embedded server")
+@needs_embedded_server
 def test_dump_restores_indexes_statistics_and_functions():
     change = promote(make_field(kind="text", key="it's"))
-    server, copy = connection.settings_dict, f"{connection.settings_dict['NAME']}_restored"
-    options = ["-h", server["HOST"], "-p", str(server["PORT"] or 5432), "-U", server["USER"]]
-    dump = subprocess.run(
-        [programs_folder() / "pg_dump", *options, "--schema-only", server["NAME"]], capture_output=True, check=True
-    )
-    with connection._nodb_cursor() as cursor:
-        cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
-        cursor.execute(f'CREATE DATABASE "{copy}"')
-    try:
-        restore = [programs_folder() / "psql", *options, "-q", "-v", "ON_ERROR_STOP=1", "-d", copy]
-        subprocess.run(restore, input=dump.stdout, capture_output=True, check=True)
-        own = our_objects()
-        with connected_to(copy):
-            assert (our_objects(), is_valid(change)) == (own, [True, True])
-    finally:
-        with connection._nodb_cursor() as cursor:
-            cursor.execute(f'DROP DATABASE "{copy}" WITH (FORCE)')
+    own = our_objects()
+    with restored_from_dump("--schema-only"):
+        assert (our_objects(), is_valid(change)) == (own, [True, True])

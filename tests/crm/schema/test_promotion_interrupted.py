@@ -9,8 +9,7 @@ from django.db import OperationalError, connection
 
 from crm.exceptions import IllegalTransition
 from crm.models import Client, SchemaChange
-from crm.schema.promotion import monitor as monitor_module
-from crm.schema.promotion import patience, running
+from crm.schema.promotion import index_builds, index_promotion, patience, running
 from crm.schema.promotion.exceptions import ChangeLocked
 from crm.schema.promotion.indexes import KeyIndex, PromotedKey
 from crm.schema.promotion.monitor import change_lock
@@ -27,10 +26,14 @@ from tests.crm.schema.promotions import (
     decided_index,
     fill_clients,
     is_valid,
+    job,
     make_field,
     other_session,
     our_objects,
     promote,
+    state_of,
+    step_of,
+    wait_until,
 )
 from tests.forking import forked
 from tests.killing import Killed
@@ -52,36 +55,9 @@ CREATE EVENT TRIGGER disk_is_full ON ddl_command_start WHEN TAG IN ('CREATE INDE
 """
 
 
-@pytest.fixture
-def short_pauses(monkeypatch):
-    """Let a job wait for milliseconds where it would wait for seconds."""
-    monkeypatch.setattr(patience, "FIRST_LOCK_TIMEOUT_MS", 50)
-    monkeypatch.setattr(patience, "FIRST_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(monitor_module, "INTERVAL_SECONDS", 0.05)
-    monkeypatch.setattr(running, "ORPHAN_PAUSE_SECONDS", 0.05)
-
-
-def step_of(cursor, change: SchemaChange) -> str:
-    cursor.execute("SELECT step FROM schema_changes WHERE id = %s", [change.pk])
-    return cursor.fetchone()[0]
-
-
 def index_key(cursor, change: SchemaChange) -> int:
     cursor.execute("SELECT to_regclass(%s)::oid", [PromotedKey.of(change).indexes[0].name])
     return cursor.fetchone()[0]
-
-
-def state_of(change: SchemaChange) -> str:
-    change.refresh_from_db()
-    return change.state
-
-
-def wait_until(condition, seconds=20):
-    until = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < until, "nothing happened"
-        time.sleep(0.02)
-    return answer
 
 
 def waiting_builder(cursor) -> int:
@@ -103,31 +79,10 @@ def open_transaction():
             cursor.execute("ROLLBACK")
 
 
-@contextmanager
-def job(change: SchemaChange):
-    """Run the job of `change` in a thread; the list gets its exception, if there is one."""
-    errors = []
-
-    def work():
-        try:
-            run_change(change.pk)
-        except Exception as error:  # noqa: BLE001
-            errors.append(error)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield errors
-    finally:
-        thread.join(30)
-        assert not thread.is_alive()
-
-
 def die_after_call(monkeypatch, name: str, number: int):
-    """Kill the job right after its `number`th call of a function of `running`."""
-    whole, calls = getattr(running, name), []
+    """Kill the job right after its `number`th call of a function that its modules call."""
+    modules = [one for one in (running, index_builds, index_promotion) if hasattr(one, name)]
+    whole, calls = getattr(modules[0], name), []
 
     def killed(*args, **kw):
         calls.append(name)
@@ -136,7 +91,8 @@ def die_after_call(monkeypatch, name: str, number: int):
             raise Killed
         return answer
 
-    monkeypatch.setattr(running, name, killed)
+    for module in modules:
+        monkeypatch.setattr(module, name, killed)
 
 
 # Drop and create of two indexes, statistics, analyze; then the mark.

@@ -15,7 +15,7 @@ from crm.schema.promotion.transitions import undo_change
 from crm.schema.requests.transitions import decide_request, request_change
 from crm.schema.transitions import retire_field
 from tests.cast import make_user
-from tests.crm.schema.promotions import is_valid, make_field, our_objects, promote
+from tests.crm.schema.promotions import decided_table, is_valid, make_field, our_objects, promote
 from tests.template_database import connected_to, template_name
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_indexes_left")]
@@ -43,19 +43,21 @@ def second_database():
 
 
 def make_schema(ada) -> None:
-    """Define fields and decide requests: one applied, one undone and applied again, one that stays, one open."""
+    """Define fields and decide requests: indexes, one undone and applied again, a table, one that stays, one open."""
     promote(make_field(key="it's 💶", label="Budget", kind="money"))
     again = make_field(key="level", kind="choice", choices=["Gold", "Silver"], is_on_list=True)
     first = promote(again)
     undo_change(first, by=ada)
     run_change(first.pk)
     promote(again)
+    promote(again, "column")
     retire_field(make_field(key="old", label="Old"), by=ada)
-    for key, decision in (("pets", "table"), ("region", "")):
+    run_change(decided_table().pk)
+    for key, decision in (("pets", "stay"), ("region", "")):
         change = SchemaChange(table="leads.lead", key=key, proposed="table", why="Several.", expected_use="Monthly.")
         request_change(change, by=ada)
         if decision:
-            decide_request(change, decision=decision, reason="Each has parts.", by=ada)
+            decide_request(change, decision=decision, reason="Few have any.", by=ada)
 
 
 def test_second_database_becomes_the_same_and_exports_the_same_file(ada, tmp_path):

@@ -102,7 +102,7 @@ def test_request_is_decided_once_by_those_who_may(ann, theo):
         decide_request(change, decision="stay", reason="Mine.", by=ann)
     decide_request(change, decision="stay", reason="Few use it.", by=theo)
     with pytest.raises(IllegalTransition, match="decided already by Theo"):
-        decide_request(change, decision="table", reason="No.", by=theo)
+        decide_request(change, decision="stay", reason="No.", by=theo)
     with pytest.raises(IllegalTransition, match="decided already"):
         withdraw_request(change, by=ann)
 

@@ -1,5 +1,6 @@
 """The sort keys of custom fields: by kind, never an error and never null, whatever is stored."""
 
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -30,12 +31,22 @@ LONG = "x" * 500
         ("json_text_key", "true", "true"),
         ("json_text_key", "null", ""),
         ("json_text_key", '{"a": 1}', ""),
-        ("json_time_key", '"2026-02-01"', "2026-02-01"),
-        ("json_time_key", '"2026-02-01T10:00:00+00:00"', "2026-02-01T10:00:00+00:00"),
-        ("json_time_key", '"2026-13-01"', ""),
-        ("json_time_key", '"令和6年1月1日"', ""),
-        ("json_time_key", '"01.02.2026"', ""),
-        ("json_time_key", "20260201", ""),
+        ("json_date_key", '"2026-02-01"', date(2026, 2, 1)),
+        ("json_date_key", '"2024-02-29"', date(2024, 2, 29)),
+        ("json_date_key", '"2026-02-29"', date.min),
+        ("json_date_key", '"0000-02-01"', date.min),
+        ("json_date_key", '"2026-13-01"', date.min),
+        ("json_date_key", '"2026-02-01T10:00:00+00:00"', date.min),
+        ("json_date_key", '"令和6年1月1日"', date.min),
+        ("json_date_key", '"01.02.2026"', date.min),
+        ("json_date_key", "20260201", date.min),
+        ("json_date_time_key", '"2026-02-01T10:00:00+00:00"', datetime(2026, 2, 1, 10, tzinfo=UTC)),
+        ("json_date_time_key", '"2026-02-01T10:00:00.25-01:30"', datetime(2026, 2, 1, 11, 30, 0, 250_000, tzinfo=UTC)),
+        ("json_date_time_key", '"2026-02-01 10:00Z"', datetime(2026, 2, 1, 10, tzinfo=UTC)),
+        ("json_date_time_key", '"2026-02-01"', datetime(2026, 2, 1, tzinfo=UTC)),
+        ("json_date_time_key", '"2026-02-01T25:00:00+00:00"', datetime.min.replace(tzinfo=UTC)),
+        ("json_date_time_key", '"0001-01-01T00:00+15:00"', datetime.min.replace(tzinfo=UTC)),
+        ("json_date_time_key", "null", datetime.min.replace(tzinfo=UTC)),
         ("json_yes_no_key", "true", 1),
         ("json_yes_no_key", "false", 0),
         ("json_yes_no_key", '"true"', -1),

@@ -1,0 +1,153 @@
+"""Fill a new column or table while everyone works: small batches along the primary key, with pauses.
+
+The rows that were there at the beginning are walked once; a trigger sees to all later ones, so it ends under any load.
+A row that another transaction has locked is passed over and filled later.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from psycopg import sql
+
+from crm.schema.promotion.monitor import ChangeMonitor
+
+FIRST_BATCH_ROWS, MIN_BATCH_ROWS, MAX_BATCH_ROWS = 200, 20, 5_000
+TARGET_SECONDS = 0.04
+# A batch is followed by a pause of this many times its duration for each session at work, up to a limit.
+PAUSE_RATIO, MAX_BUSY_SESSIONS = 0.25, 4
+MAX_LAG_BYTES, LAG_PAUSE_SECONDS = 16 * 1024 * 1024, 1.0
+LOCKED_ROWS_PAUSE_SECONDS = 0.5
+
+LAST_ROW_SQL = "SELECT id FROM {table} ORDER BY id DESC LIMIT 1"
+END_OF_BATCH_SQL = "SELECT id FROM {table} WHERE id > {first} AND id <= {last} ORDER BY id OFFSET {rows} LIMIT 1"
+FILL_SQL = """
+UPDATE {table} SET {name} = {value}
+ WHERE id IN (SELECT id FROM {table} WHERE id > {first} AND id <= {last} AND {name} IS DISTINCT FROM {value}
+               ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+"""
+COUNT_DIVERGING_SQL = """
+SELECT count(*) FROM {table} WHERE id > {first} AND id <= {last} AND {name} IS DISTINCT FROM {value}
+"""
+ESTIMATE_SQL = "SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = to_regclass(%s)"
+# How much the replicas lag behind, as far as this role may know, and how many other sessions are at work.
+LOAD_SQL = """
+SELECT (SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0) FROM pg_stat_replication),
+       (SELECT count(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid())
+"""
+FIRST_KEY = UUID(int=0)
+
+
+class BatchWalk(ABC):
+    """Walks the rows of a table in batches, and brings what differs into step."""
+
+    def __init__(self, db_table: str, monitor: ChangeMonitor) -> None:
+        self.parts: dict[str, sql.Composable] = {"table": sql.Identifier(db_table)}
+        self.db_table, self.monitor = db_table, monitor
+        self.batch_rows = FIRST_BATCH_ROWS
+        self.last_key = self.scalar(self.make(LAST_ROW_SQL))
+
+    @abstractmethod
+    def fill(self, bounds: list[Any]) -> int:
+        """Write what differs between two keys, the first of them left out; pass over what others have locked."""
+
+    @abstractmethod
+    def count_diverging(self, bounds: list[Any]) -> int:
+        """Return how many rows between two keys differ."""
+
+    def make(self, text: str, **values: Any) -> sql.Composed:
+        """Return a statement with `values` in it: a key may hold the sign of a parameter."""
+        literals = {name: sql.Literal(value) for name, value in values.items()}
+        return sql.SQL(text).format(**self.parts, **literals)
+
+    def scalar(self, statement: sql.Composable) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            row = cursor.fetchone()
+        return row and row[0]
+
+    def run(self) -> None:
+        """Fill, then count in batches the rows that differ, until none does.
+
+        Batches do not wait for the disk. What a crash of the server loses of them, it loses of all that follows too.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("SET synchronous_commit = off")
+        self.monitor.step = "Copying the values"
+        self.walk(self.fill)
+        self.monitor.step = "Comparing row by row"
+        while differing := self.walk(self.count_diverging):
+            self.monitor.step = f"Copying the values of {differing:,} rows that others had locked"
+            self.monitor.wait(LOCKED_ROWS_PAUSE_SECONDS)
+            self.walk(self.fill)
+            self.monitor.step = "Comparing row by row"
+        with connection.cursor() as cursor:
+            cursor.execute("RESET synchronous_commit")
+
+    def walk(self, action: Callable[[UUID, UUID], int]) -> int:
+        """Let `action` work on each batch, given its bounds, and return the sum of what it returns."""
+        total, walked, first = 0, 0, FIRST_KEY
+        estimated = estimate_rows(self.db_table)
+        while self.last_key is not None and first != self.last_key:
+            self.monitor.check()
+            until = self.end_of_batch(first)
+            started = time.perf_counter()
+            total += action(first, until)
+            duration = time.perf_counter() - started
+            walked, first = walked + self.batch_rows, until
+            self.monitor.percent = min(99, int(100 * walked / estimated))
+            self.adapt(duration)
+            self.pause(duration)
+        self.monitor.percent = None
+        return total
+
+    def end_of_batch(self, first: UUID) -> UUID:
+        found = self.scalar(self.make(END_OF_BATCH_SQL, first=first, last=self.last_key, rows=self.batch_rows - 1))
+        return self.last_key if found is None else found
+
+    def adapt(self, duration: float) -> None:
+        """Let the next batch take about `TARGET_SECONDS`."""
+        wanted = self.batch_rows * TARGET_SECONDS / max(duration, 0.001)
+        self.batch_rows = int(
+            min(max(wanted, self.batch_rows / 2, MIN_BATCH_ROWS), 2 * self.batch_rows, MAX_BATCH_ROWS)
+        )
+
+    def pause(self, duration: float) -> None:
+        """Leave room for others: longer while more of them work, and until the replicas have caught up."""
+        lag, busy_sessions = self.measure_load()
+        self.monitor.wait(duration * PAUSE_RATIO * min(busy_sessions, MAX_BUSY_SESSIONS))
+        while lag > MAX_LAG_BYTES:
+            self.monitor.wait(LAG_PAUSE_SECONDS)
+            lag, _ = self.measure_load()
+
+    def measure_load(self) -> tuple[int, int]:
+        with connection.cursor() as cursor:
+            cursor.execute(LOAD_SQL)
+            return cursor.fetchone()
+
+
+def estimate_rows(db_table: str) -> float:
+    """Return how many rows a table has, as the database last estimated; at least 1."""
+    with connection.cursor() as cursor:
+        cursor.execute(ESTIMATE_SQL, [connection.ops.quote_name(db_table)])
+        return cursor.fetchone()[0]
+
+
+class Backfill(BatchWalk):
+    """Makes the column `name` what `value` says."""
+
+    def __init__(self, db_table: str, name: str, value: sql.Composable, monitor: ChangeMonitor) -> None:
+        super().__init__(db_table, monitor)
+        self.parts |= {"name": sql.Identifier(name), "value": value}
+
+    def fill(self, first: UUID, last: UUID) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(self.make(FILL_SQL, first=first, last=last))
+            return cursor.rowcount
+
+    def count_diverging(self, first: UUID, last: UUID) -> int:
+        return self.scalar(self.make(COUNT_DIVERGING_SQL, first=first, last=last))

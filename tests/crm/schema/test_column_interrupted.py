@@ -1,0 +1,249 @@
+"""A promotion to a column survives kills, locks and writers, and its undo waits for those who may read the column."""
+
+import os
+import signal
+from contextlib import ExitStack
+
+import pytest
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from crm.models import Client, SchemaChange
+from crm.schema.promotion import backfill, column_promotion, index_builds, patience, readers, running
+from crm.schema.promotion.backfill import Backfill
+from crm.schema.promotion.columns import KeyColumn
+from crm.schema.promotion.exceptions import ChangeLocked
+from crm.schema.promotion.promotions import promotion_of
+from crm.schema.promotion.running import run_change
+from crm.schema.promotion.transitions import pause_change, resume_change, undo_change
+from tests.crm.schema.promotions import (
+    decided,
+    fill_clients,
+    job,
+    make_field,
+    other_session,
+    our_objects,
+    promote,
+    state_of,
+    step_of,
+    wait_until,
+)
+from tests.forking import forked
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("no_indexes_left", "short_pauses"),
+    pytest.mark.storm,
+]
+UPDATE_SQL = "UPDATE clients SET custom_fields = %s WHERE id = ANY (%s)"
+INSERT_SQL = "INSERT INTO clients (name, client_type, custom_fields) VALUES ('New', 'Business', %s)"
+VALUES = ["Blue", 5, 10.50, None, "", ["a"], True]
+# A function of the job, and the number of the call that the process does not survive.
+KILLS = [
+    (running, "claim_change", 1),
+    (column_promotion, "run_patiently", 1),
+    (Backfill, "fill", 1),
+    (Backfill, "fill", 3),
+    (Backfill, "count_diverging", 2),
+    (column_promotion, "run_patiently", 3),
+    (column_promotion, "run_patiently", 4),
+    (index_builds, "run_patiently", 2),
+    (index_builds, "run_patiently", 4),
+    (column_promotion, "run_patiently", 5),
+    (running, "mark_applied", 1),
+]
+UNDO_KILLS = [
+    (column_promotion, "wait_for_readers", 1),
+    (index_builds, "run_patiently", 1),
+    (column_promotion, "run_patiently", 1),
+    (column_promotion, "run_patiently", 2),
+]
+
+
+def stored_json() -> list:
+    return list(Client.objects.order_by("pk").values_list("pk", "name", "custom_fields", "updated_at"))
+
+
+def work_until_killed(change: SchemaChange, owner, name: str, number: int) -> None:
+    """Run the job; the process ends itself with SIGKILL after a call, as if someone had killed the worker there."""
+    whole, calls = getattr(owner, name), []
+
+    def killed(*args, **kw):
+        answer = whole(*args, **kw)
+        calls.append(name)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+    setattr(owner, name, killed)
+    backfill.FIRST_BATCH_ROWS = backfill.MIN_BATCH_ROWS = backfill.MAX_BATCH_ROWS = 10
+    run_change(change.pk)
+
+
+def kill_worker(change: SchemaChange, *point) -> None:
+    with forked(work_until_killed, change, *point) as child:
+        assert child.wait() == -signal.SIGKILL
+
+
+def run_when_free(change: SchemaChange) -> None:
+    """Run the job once the server has noticed that the killed process is gone."""
+
+    def attempt() -> bool:
+        try:
+            run_change(change.pk)
+        except ChangeLocked:
+            return False
+        return True
+
+    wait_until(attempt)
+
+
+@pytest.mark.parametrize("point", KILLS, ids=lambda point: f"{point[1]} {point[2]}")
+def test_killed_worker_leaves_what_the_next_one_finishes_or_removes(ada, point):
+    fill_clients(VALUES * 7)
+    before = stored_json()
+    for ending in ("UNDONE", "APPLIED"):
+        change = decided(make_field(key="level" if ending == "APPLIED" else "other"), "column")
+        kill_worker(change, *point)
+        change.refresh_from_db()
+        if ending == "UNDONE":
+            undo_change(change, by=ada)
+        run_when_free(change)
+        assert (state_of(change), change.error_message) == (ending, "")
+        assert stored_json() == before
+        assert ending == "APPLIED" or our_objects() == []
+    assert list(promotion_of(change).problems()) == []
+
+
+@pytest.mark.parametrize("point", UNDO_KILLS, ids=lambda point: f"{point[1]} {point[2]}")
+def test_killed_undoing_is_finished_by_the_next_worker(ada, point):
+    fill_clients(VALUES)
+    before, change = stored_json(), promote(make_field(), "column")
+    undo_change(change, by=ada)
+    kill_worker(change, *point)
+    run_when_free(change)
+    assert (state_of(change), our_objects(), stored_json()) == ("UNDONE", [], before)
+
+
+def test_rows_that_others_write_or_lock_meanwhile_are_in_step_at_the_end(monkeypatch):
+    monkeypatch.setattr(backfill, "FIRST_BATCH_ROWS", 10)
+    fill_clients([], rows=40)
+    first, locked, *_, last = Client.objects.order_by("pk")
+    change = decided(make_field(kind="number"), "column")
+    name, whole, count, seen = KeyColumn.of(change).name, Backfill.fill, Backfill.count_diverging, []
+    with other_session() as writer, other_session() as holder:
+
+        def fill_beside_others(self, *bounds):
+            if not seen:
+                holder.execute("BEGIN")
+                holder.execute("UPDATE clients SET name = 'Held' WHERE id = %s", [locked.pk])
+            seen.append("filled")
+            changed = Jsonb({"level": 1_000})
+            writer.execute(UPDATE_SQL, [changed, [first.pk, last.pk]])
+            writer.execute(INSERT_SQL, [changed])
+            return whole(self, *bounds)
+
+        def count_then_release(self, *bounds):
+            seen.append(count(self, *bounds))
+            holder.execute("COMMIT")
+            return seen[-1]
+
+        monkeypatch.setattr(Backfill, "fill", fill_beside_others)
+        monkeypatch.setattr(Backfill, "count_diverging", count_then_release)
+        run_change(change.pk)
+    assert state_of(change) == "APPLIED"
+    counts = [one for one in seen if one != "filled"]
+    assert counts[0] == 1, "the row that another transaction held was passed over, and filled later"
+    assert list(promotion_of(change).problems()) == []
+    with connection.cursor() as cursor:
+        cursor.execute(f'SELECT sum("{name}") FROM clients WHERE id = ANY (%s)', [[first.pk, last.pk]])
+        assert cursor.fetchone()[0] == 2_000
+
+
+@pytest.mark.parametrize("undoing", [False, True])
+def test_statement_that_locks_others_out_lets_them_pass_while_it_waits(ada, undoing, monkeypatch):
+    monkeypatch.setattr(patience, "FIRST_LOCK_TIMEOUT_MS", 60_000)
+    change = decided(make_field(kind="number"), "column")
+    if undoing:
+        run_change(change.pk)
+        undo_change(change, by=ada)
+        monkeypatch.setattr(column_promotion, "wait_for_readers", lambda *args: None)
+        monkeypatch.setattr(column_promotion, "remove_indexes", lambda *args: None)
+    with other_session() as holder, other_session() as writer:
+        holder.execute("BEGIN; SELECT count(*) FROM clients")
+        writer.execute("SET lock_timeout = '1s'")
+        with job(change) as errors:
+            wait_until(lambda: "waiting for other work" in step_of(writer, change))
+            for number in range(20):
+                writer.execute("INSERT INTO clients (name, client_type) VALUES (%s, 'Business')", [f"N{number}"])
+            holder.execute("ROLLBACK")
+    assert errors == []
+    assert state_of(change) == ("UNDONE" if undoing else "APPLIED")
+    assert Client.objects.count() == 20
+
+
+def test_undoing_waits_for_a_transaction_that_may_know_the_column(ada):
+    fill_clients([1])
+    change = promote(make_field(kind="number"), "column")
+    name = KeyColumn.of(change).name
+    with other_session() as reader, other_session() as cursor, ExitStack() as open_request:
+        reader.execute("BEGIN; SELECT state FROM schema_changes")
+        open_request.callback(reader.execute, "COMMIT")
+        undo_change(change, by=ada)
+        with job(change) as errors:
+            wait_until(lambda: "Waiting for requests" in step_of(cursor, change))
+            for _ in range(10):
+                cursor.execute("SELECT pg_sleep(0.02)")
+                reader.execute(f'SELECT "{name}" FROM clients')
+            open_request.close()
+    assert errors == []
+    assert (state_of(change), our_objects()) == ("UNDONE", [])
+
+
+def test_undoing_gives_requests_without_a_transaction_time_to_end(ada, monkeypatch):
+    monkeypatch.setattr(readers, "GRACE_SECONDS", 0.3)
+    change = promote(make_field(kind="number"), "column")
+    undo_change(change, by=ada)
+    with other_session() as cursor, job(change) as errors:
+        wait_until(lambda: "Waiting for requests" in step_of(cursor, change))
+        cursor.execute(f'SELECT "{KeyColumn.of(change).name}" FROM clients')
+    assert (errors, state_of(change)) == ([], "UNDONE")
+
+
+def test_paused_promotion_keeps_what_it_copied_and_goes_on_later(ada, monkeypatch):
+    monkeypatch.setattr(backfill, "FIRST_BATCH_ROWS", 10)
+    monkeypatch.setattr(backfill, "MAX_BATCH_ROWS", 10)
+    fill_clients([], rows=60)
+    change = decided(make_field(kind="number"), "column")
+    whole, calls = Backfill.fill, []
+
+    def fill_then_pause(self, *bounds):
+        calls.append(whole(self, *bounds))
+        if len(calls) == 2:
+            pause_change(SchemaChange.objects.get(pk=change.pk), by=ada)
+            self.monitor.stopped.wait(20)
+        return calls[-1]
+
+    monkeypatch.setattr(Backfill, "fill", fill_then_pause)
+    run_change(change.pk)
+    assert (state_of(change), calls) == ("PAUSED", [10, 10])
+    Client.objects.create(name="Later", custom_fields={"level": 7})
+    resume_change(change, by=ada)
+    run_change(change.pk)
+    assert (state_of(change), sum(calls)) == ("APPLIED", 60)
+    assert list(promotion_of(change).problems()) == []
+
+
+def test_backfill_waits_for_replicas_and_leaves_room_for_others(monkeypatch):
+    waits, loads = [], iter([(0, 0), (backfill.MAX_LAG_BYTES + 1, 4), (0, 0)])
+
+    class Monitor:
+        step, percent = "", None
+        wait = staticmethod(waits.append)
+
+    walker = Backfill("clients", "name", None, Monitor())
+    monkeypatch.setattr(walker, "measure_load", lambda: next(loads))
+    walker.pause(0.1)
+    walker.pause(0.1)
+    assert waits == [0, pytest.approx(0.1), backfill.LAG_PAUSE_SECONDS]
+    assert next(loads, None) is None
