@@ -138,13 +138,14 @@ def test_unknown_or_empty_custom_field_blocks_and_is_named(ann, fields, body, se
         fill_placeholders(body, placeholder_values(make_lead(custom_fields=fields), ann))
 
 
-def test_values_come_from_the_recipient_alone(ann):
-    make_field()
-    make_field(table="crm.client", label="Client plan")
-    client = make_client(custom_fields={"plan": "client's"})
-    lead = make_lead(custom_fields={"plan": "lead's"}, assigned_to=ann)
-    assert fill_placeholders("{{custom.plan}}", placeholder_values(lead, ann)) == "lead's"
-    assert fill_placeholders("{{custom.plan}}", placeholder_values(client, ann)) == "client's"
+def test_values_come_from_the_recipient_and_its_own_definition(ann):
+    make_field(kind="choice", choices={"a": "Plan of a lead"})
+    make_field(table="crm.client", kind="choice", choices={"a": "Plan of a client"})
+    client, lead = make_client(custom_fields={"plan": "a"}), make_lead(custom_fields={"plan": "a"})
+    other = make_lead(custom_fields={})
+    assert fill_placeholders("{{custom.plan}}", placeholder_values(lead, ann)) == "Plan of a lead"
+    assert fill_placeholders("{{custom.plan}}", placeholder_values(client, ann)) == "Plan of a client"
+    assert "custom.plan" not in placeholder_values(other, ann)
 
 
 def test_text_without_custom_placeholders_asks_for_no_definitions(ann):
