@@ -10,7 +10,7 @@ from django.utils import timezone
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import ActivityLog, User
 from crm.records.activity import Actor, record
-from crm.records.custom_field_rights import require_new_field_rights
+from crm.records.custom_fields.rights import require_new_field_rights
 from crm.records.local_time import format_agency_moment
 from support.due_times import compute_due_times
 from support.models import TICKET_TRANSITIONS, SupportTicket, TicketPriority, TicketStatus

@@ -14,7 +14,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors
 from crm.models import CustomField, KindChangeValue, SavedView, User
 from crm.records.activity import Actor, record
 from crm.records.base import Record
-from crm.records.custom_field_rights import require_field_rights, require_new_field_rights
+from crm.records.custom_fields.rights import require_field_rights, require_new_field_rights
 from crm.records.local_time import known_time_zones
 from crm.text.cleaning import strip_nul
 

@@ -12,8 +12,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from crm.models import BadgeColour, CustomField
 from crm.models.custom_field import KINDS_WITH_CHOICES, MAX_KEY_LENGTH
-from crm.records.custom_field_rights import DELETED_ROLE
-from crm.records.custom_field_schemas import value_schema
+from crm.records.custom_fields.rights import DELETED_ROLE
+from crm.records.custom_fields.schemas import value_schema
 from crm.screens.json_forms.errors import find_errors
 from crm.screens.json_forms.fields import SchemaField, replace_fields
 from crm.screens.json_forms.inputs import build_input

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_safe
 
 from crm.models import CustomField, CustomFieldKind, CustomFieldTable, User
 from crm.models.schema_change import with_promotion
-from crm.records.custom_field_rights import role_names
-from crm.records.custom_field_schemas import value_schema
+from crm.records.custom_fields.rights import role_names
+from crm.records.custom_fields.schemas import value_schema
 from crm.schema.forms import CHOICE_TABLE_SCHEMA, CustomFieldForm
 from crm.schema.kind_changes.screen import UndoKindChange, change_kind_view, kind_changes_context
 from crm.schema.transitions import RETIRE_PERMISSION, bring_field_back, retire_field

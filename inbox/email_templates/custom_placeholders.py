@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.dateparse import parse_date
 
 from crm.models import Client, CustomField, CustomFieldKind, CustomFieldTable
-from crm.records.custom_field_schemas import value_schema
+from crm.records.custom_fields.schemas import value_schema
 from crm.records.local_time import agency_as_reader, agency_style
 from crm.screens.json_forms.display import describe_value
 from leads.models import Lead

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm.models import CustomField, CustomFieldKind
-from crm.records.custom_field_schemas import value_schema
+from crm.records.custom_fields.schemas import value_schema
 from crm.screens.export.columns import CUSTOM_FIELD_PREFIX
 from leads.importing.cells import CellParser, Partial
 from leads.importing.values.dates import MomentParser, as_moment, date_order_of_column

@@ -16,7 +16,7 @@ from crm.exceptions import InvalidInput
 from crm.models import CustomField, FieldUse, User
 from crm.records.activity import Actor
 from crm.records.base import can_see_everyone
-from crm.records.custom_field_rights import explain_lock, locked_fields
+from crm.records.custom_fields.rights import explain_lock, locked_fields
 from crm.records.field_usage import count_use, write_counts
 from crm.records.json_keys import key_path
 from crm.runtime.job_queue import configure_job, enqueue

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm.models import CustomFieldKind
-from crm.records.custom_field_schemas import MAX_TEXT_LENGTH, SCHEMA_BY_KIND
+from crm.records.custom_fields.schemas import MAX_TEXT_LENGTH, SCHEMA_BY_KIND
 from crm.screens.json_forms.display import CURRENCY_UNITS
 from crm.screens.json_forms.schema import (
     Schema,

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from crm.exceptions import IllegalTransition, NotPermitted
 from crm.models import Client, CustomField, CustomFieldTable
-from crm.records.custom_field_rights import locked_fields
+from crm.records.custom_fields.rights import locked_fields
 from crm.records.transitions import create, save_edit, set_custom_field
 from crm.schema.transitions import bring_field_back, retire_field
 from crm.schema.undefined_keys import find_undefined_keys

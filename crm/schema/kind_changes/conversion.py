@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_date, parse_datetime
 
 from crm.models import CustomField, CustomFieldKind
-from crm.records.custom_field_schemas import value_schema
+from crm.records.custom_fields.schemas import value_schema
 from crm.records.local_time import agency_time, in_agency_zone, start_of_agency_day
 from crm.schema.forms import MAX_CHOICES
 from crm.screens.custom_fields.conditions import NO_VALUES, utc_text

@@ -6,7 +6,7 @@ from typing import Any
 from django.apps import apps
 
 from crm.models import CustomField, User
-from crm.records.custom_field_schemas import value_schema
+from crm.records.custom_fields.schemas import value_schema
 from crm.schema.kind_changes.conversion import Converted, KindConverter, changed_field, is_filled
 from crm.schema.kind_changes.stored_values import sampled_values
 from crm.screens.json_forms.display import value_text

@@ -7,7 +7,7 @@ from typing import Any
 from crm.exceptions import InvalidInput
 from crm.models import CustomField, CustomFieldKind, CustomFieldTable, SchemaChange, SchemaChangeState, SchemaDecision
 from crm.models.schema_change import UNDECIDED_STATES, JsonColumn
-from crm.records.custom_field_rights import role_names
+from crm.records.custom_fields.rights import role_names
 from crm.runtime.lazy_module import LazyModule
 
 jsonschema = LazyModule("jsonschema")

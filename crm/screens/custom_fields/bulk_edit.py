@@ -9,8 +9,8 @@ from django.db.models.options import Options
 
 from crm.models import CustomField, User
 from crm.records import transitions
-from crm.records.custom_field_rights import locked_fields
-from crm.records.custom_field_schemas import table_schema, value_schema
+from crm.records.custom_fields.rights import locked_fields
+from crm.records.custom_fields.schemas import table_schema, value_schema
 from crm.records.field_usage import count_edited
 from crm.screens.action_forms import ActionForm
 from crm.screens.custom_fields.form_field import in_utc

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from crm.models import CustomField
-from crm.records.custom_field_schemas import Schema, table_schema, value_schema
+from crm.records.custom_fields.schemas import Schema, table_schema, value_schema
 from crm.screens.json_forms.display import ValueNode, describe_value
 
 

@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 
 from crm.models import CustomField, CustomFieldKind, User
-from crm.records.custom_field_rights import explain_lock, locked_fields
-from crm.records.custom_field_schemas import Schema, table_schema
+from crm.records.custom_fields.rights import explain_lock, locked_fields
+from crm.records.custom_fields.schemas import Schema, table_schema
 from crm.screens.custom_fields.conditions import utc_text
 from crm.screens.json_forms.fields import (
     NamedValuesField,

@@ -59,7 +59,8 @@ def require_new_field_rights(row: models.Model, *, by: Actor | User, copied: Map
     Raises:
         NotPermitted: it has another value.
     """
-    if not (values := getattr(row, "custom_fields", None)):
+    values = getattr(row, "custom_fields", None)
+    if not values or not isinstance(values, dict):  # a constraint refuses what is no object
         return
     table, copied = row._meta.label_lower, copied or {}
     limited = CustomField.objects.of_table(table).filter(key__in=values).exclude(editor_roles=[])
