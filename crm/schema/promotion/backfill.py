@@ -9,13 +9,15 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import OperationalError, connection
 from psycopg import sql
+from psycopg.errors import QueryCanceled
 
 from crm.schema.promotion.monitor import ChangeMonitor
 
 FIRST_BATCH_ROWS, MIN_BATCH_ROWS, MAX_BATCH_ROWS = 200, 20, 5_000
-TARGET_SECONDS = 0.04
+# A batch holds the locks of its rows until it ends, so it is stopped at the limit and tried again with fewer rows.
+TARGET_SECONDS, LIMIT_MS = 0.04, 80
 # A batch is followed by a pause of this many times its duration for each session at work, up to a limit.
 PAUSE_RATIO, MAX_BUSY_SESSIONS = 0.25, 4
 MAX_LAG_BYTES, LAG_PAUSE_SECONDS = 16 * 1024 * 1024, 1.0
@@ -47,7 +49,7 @@ class Backfill:
     def __init__(self, db_table: str, name: str, value: sql.Composable, monitor: ChangeMonitor) -> None:
         self.parts = {"table": sql.Identifier(db_table), "name": sql.Identifier(name), "value": value}
         self.db_table, self.monitor = db_table, monitor
-        self.batch_rows = FIRST_BATCH_ROWS
+        self.batch_rows, self.limit_ms = FIRST_BATCH_ROWS, LIMIT_MS
         self.last_key = self.scalar(self.make(LAST_ROW_SQL))
 
     def make(self, text: str, **values: Any) -> sql.Composed:
@@ -79,17 +81,21 @@ class Backfill:
         with connection.cursor() as cursor:
             cursor.execute("RESET synchronous_commit")
 
-    def walk(self, action: Callable[[UUID, UUID], int]) -> int:
-        """Let `action` work on each batch, given its bounds, and return the sum of what it returns."""
+    def walk(self, action: Callable[[UUID, UUID], int | None]) -> int:
+        """Let `action` work on each batch, given its bounds, and return the sum of what it returns.
+
+        A batch for which it returns None is tried again.
+        """
         total, walked, first = 0, 0, FIRST_KEY
         estimated = estimate_rows(self.db_table)
         while self.last_key is not None and first != self.last_key:
             self.monitor.check()
             until = self.end_of_batch(first)
             started = time.perf_counter()
-            total += action(first, until)
+            count = action(first, until)
             duration = time.perf_counter() - started
-            walked, first = walked + self.batch_rows, until
+            if count is not None:
+                total, walked, first = total + count, walked + self.batch_rows, until
             self.monitor.percent = min(99, int(100 * walked / estimated))
             self.adapt(duration)
             self.pause(duration)
@@ -100,10 +106,24 @@ class Backfill:
         found = self.scalar(self.make(END_OF_BATCH_SQL, first=first, last=self.last_key, rows=self.batch_rows - 1))
         return self.last_key if found is None else found
 
-    def fill(self, first: UUID, last: UUID) -> int:
+    def fill(self, first: UUID, last: UUID) -> int | None:
+        """Fill the rows up to `last`, and return how many; None if that took too long, so that nothing was filled."""
         with connection.cursor() as cursor:
-            cursor.execute(self.make(FILL_SQL, first=first, last=last))
-            return cursor.rowcount
+            cursor.execute(f"SET statement_timeout = {self.limit_ms}")
+            try:
+                cursor.execute(self.make(FILL_SQL, first=first, last=last))
+                filled = cursor.rowcount
+            except OperationalError as error:
+                self.monitor.check()
+                if not isinstance(error.__cause__, QueryCanceled):
+                    raise
+                # A batch that is as small as can be gets more time at every attempt.
+                self.limit_ms *= 2 if self.batch_rows <= MIN_BATCH_ROWS else 1
+                return None
+            finally:
+                cursor.execute("SET statement_timeout = 0")
+            self.limit_ms = LIMIT_MS
+            return filled
 
     def count_diverging(self, first: UUID, last: UUID) -> int:
         return self.scalar(self.make(COUNT_DIVERGING_SQL, first=first, last=last))
