@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.errors import QueryCanceled
 
 from crm.schema.promotion.monitor import ChangeMonitor
+from crm.schema.promotion.patience import BUSY_ERRORS
 
 FIRST_BATCH_ROWS, MIN_BATCH_ROWS, MAX_BATCH_ROWS = 200, 20, 5_000
 # A batch holds the locks of its rows until it ends, so it is stopped at the limit and tried again with fewer rows.
@@ -81,49 +82,56 @@ class Backfill:
         with connection.cursor() as cursor:
             cursor.execute("RESET synchronous_commit")
 
-    def walk(self, action: Callable[[UUID, UUID], int | None]) -> int:
-        """Let `action` work on each batch, given its bounds, and return the sum of what it returns.
-
-        A batch for which it returns None is tried again.
-        """
+    def walk(self, action: Callable[[UUID, UUID], int]) -> int:
+        """Let `action` work on each batch, given its bounds, and return the sum of what it returns."""
         total, walked, first = 0, 0, FIRST_KEY
         estimated = estimate_rows(self.db_table)
         while self.last_key is not None and first != self.last_key:
-            self.monitor.check()
-            until = self.end_of_batch(first)
             started = time.perf_counter()
-            count = action(first, until)
+            outcome = self.attempt(action, first)
             duration = time.perf_counter() - started
-            if count is not None:
-                total, walked, first = total + count, walked + self.batch_rows, until
+            if outcome is not None:
+                first, count = outcome
+                total, walked = total + count, walked + self.batch_rows
             self.monitor.percent = min(99, int(100 * walked / estimated))
             self.adapt(duration)
             self.pause(duration)
         self.monitor.percent = None
         return total
 
+    def attempt(self, action: Callable[[UUID, UUID], int], first: UUID) -> tuple[UUID, int] | None:
+        """Let `action` work on the batch after `first`. Return its last key and what `action` returned.
+
+        None if it took too long, or if someone has locked the whole table: then nothing was done.
+        """
+        try:
+            last = self.end_of_batch(first)
+            count = action(first, last)
+        except OperationalError as error:
+            self.monitor.check()
+            if isinstance(error.__cause__, BUSY_ERRORS):
+                self.monitor.wait(LOCKED_ROWS_PAUSE_SECONDS)
+            elif not isinstance(error.__cause__, QueryCanceled):
+                raise
+            elif self.batch_rows <= MIN_BATCH_ROWS:
+                self.limit_ms *= 2
+            return None
+        self.limit_ms = LIMIT_MS
+        return last, count
+
     def end_of_batch(self, first: UUID) -> UUID:
         found = self.scalar(self.make(END_OF_BATCH_SQL, first=first, last=self.last_key, rows=self.batch_rows - 1))
         return self.last_key if found is None else found
 
-    def fill(self, first: UUID, last: UUID) -> int | None:
-        """Fill the rows up to `last`, and return how many; None if that took too long, so that nothing was filled."""
+    def fill(self, first: UUID, last: UUID) -> int:
+        """Fill the rows up to `last`, and return how many."""
         with connection.cursor() as cursor:
             cursor.execute(f"SET statement_timeout = {self.limit_ms}")
             try:
                 cursor.execute(self.make(FILL_SQL, first=first, last=last))
-                filled = cursor.rowcount
-            except OperationalError as error:
-                self.monitor.check()
-                if not isinstance(error.__cause__, QueryCanceled):
-                    raise
-                # A batch that is as small as can be gets more time at every attempt.
-                self.limit_ms *= 2 if self.batch_rows <= MIN_BATCH_ROWS else 1
-                return None
+                return cursor.rowcount
             finally:
                 cursor.execute("SET statement_timeout = 0")
-            self.limit_ms = LIMIT_MS
-            return filled
 
     def count_diverging(self, first: UUID, last: UUID) -> int:
         return self.scalar(self.make(COUNT_DIVERGING_SQL, first=first, last=last))

@@ -244,20 +244,38 @@ def test_batch_that_takes_too_long_is_tried_again_with_fewer_rows_and_more_time(
     change = decided(make_field(kind="number"), "column")
     with connection.cursor() as cursor:
         cursor.execute(SLOW_TRIGGER_SQL)
-    whole, counts = Backfill.fill, []
+    whole, outcomes = Backfill.attempt, []
 
-    def fill(self, *bounds):
-        counts.append(whole(self, *bounds))
-        return counts[-1]
+    def attempt(self, *args):
+        outcomes.append(whole(self, *args))
+        return outcomes[-1]
 
-    monkeypatch.setattr(Backfill, "fill", fill)
+    monkeypatch.setattr(Backfill, "attempt", attempt)
     try:
         run_change(change.pk)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP FUNCTION slow_row CASCADE")
     assert (state_of(change), change.error_message) == ("APPLIED", "")
-    assert counts[:2] == [None, None] and sum(filter(None, counts)) == 40
+    assert outcomes[:2] == [None, None] and sum(count for _, count in filter(None, outcomes)) == 40
+
+
+def test_lock_on_the_whole_table_delays_copying_and_does_not_fail_it(monkeypatch):
+    fill_clients([], rows=5)
+    change = decided(make_field(kind="number"), "column")
+    whole, waits = Backfill.fill, []
+    with other_session() as holder:
+
+        def fill(self, *bounds):
+            if not waits:
+                holder.execute("BEGIN; LOCK TABLE clients")
+                monkeypatch.setattr(self.monitor, "wait", lambda seconds: waits.append(holder.execute("ROLLBACK")))
+            return whole(self, *bounds)
+
+        monkeypatch.setattr(Backfill, "fill", fill)
+        run_change(change.pk)
+    assert (state_of(change), change.error_message) == ("APPLIED", "")
+    assert waits, "the lock was met"
 
 
 def test_backfill_waits_for_replicas_and_leaves_room_for_others(monkeypatch):
