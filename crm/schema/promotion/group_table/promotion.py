@@ -125,5 +125,9 @@ class TablePromotion(Promotion):
         return tuple(index.name for index in self.table.indexes)
 
     @property
+    def sized_names(self) -> tuple[str, ...]:
+        return (self.table.name, *self.index_names)
+
+    @property
     def named_parts(self) -> dict[str, tuple[str, ...]]:
         return {"Table": (self.table.name,), **super().named_parts}
