@@ -38,8 +38,11 @@ SELECT 'Lead ' || n, 'lead' || n || '@example.com', 'ACTIVE', 'OTHER', 'Individu
 """
 READ_SQL = "SELECT contact_name FROM leads WHERE id = %s"
 WRITE_SQL = "UPDATE leads SET custom_fields = custom_fields || jsonb_build_object('key_7', %s::int) WHERE id = %s"
-# The waiting sessions that our session keeps waiting, itself or by its place in the queue.
-BLOCKED_SQL = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND %s = ANY (pg_blocking_pids(pid))"
+# How long sessions have waited for a lock that our session keeps from them, itself or by its place in the queue.
+BLOCKED_SQL = """
+SELECT coalesce(max(extract(epoch FROM clock_timestamp() - waitstart)), 0) FROM pg_locks
+ WHERE NOT granted AND %s = ANY (pg_blocking_pids(pid))
+"""
 BY_HAND_SQL = """
 ALTER TABLE leads ADD COLUMN by_hand numeric;
 UPDATE leads SET by_hand = (custom_fields ->> 'key_7')::numeric;
@@ -159,20 +162,13 @@ def work(keys: list, current: list[Watch], stop: threading.Event, write: Write) 
 
 
 def sample_blocks(current: list[Watch], stop: threading.Event) -> None:
-    """Look who waits for the sessions of promotions, and remember how long without a break."""
+    """Look how long others wait for the sessions of promotions."""
     own_connection = connection.copy()
-    waiting_since: dict[int, float] = {}
     with own_connection.cursor() as cursor:
-        while not stop.is_set():
-            blocked = set()
+        while not stop.wait(SAMPLE_SECONDS):
             for builder in builders(cursor):
                 cursor.execute(BLOCKED_SQL, [builder])
-                blocked |= {pid for (pid,) in cursor.fetchall()}
-            now = time.perf_counter()
-            waiting_since = {pid: waiting_since.get(pid, now) for pid in blocked}
-            longest = max((now - since for since in waiting_since.values()), default=0.0)
-            current[0].longest_block = max(current[0].longest_block, longest)
-            stop.wait(SAMPLE_SECONDS)
+                current[0].longest_block = max(current[0].longest_block, float(cursor.fetchone()[0]))
     own_connection.close()
 
 

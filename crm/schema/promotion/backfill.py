@@ -6,17 +6,21 @@ A row that another transaction has locked is passed over and filled later.
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import OperationalError, connection
 from psycopg import sql
+from psycopg.errors import QueryCanceled
 
 from crm.schema.promotion.monitor import ChangeMonitor
+from crm.schema.promotion.patience import BUSY_ERRORS
 
 FIRST_BATCH_ROWS, MIN_BATCH_ROWS, MAX_BATCH_ROWS = 200, 20, 5_000
-TARGET_SECONDS = 0.04
+# A batch holds the locks of its rows until it ends, so it is stopped at the limit and tried again with fewer rows.
+TARGET_SECONDS, LIMIT_MS = 0.04, 80
 # A batch is followed by a pause of this many times its duration for each session at work, up to a limit.
 PAUSE_RATIO, MAX_BUSY_SESSIONS = 0.25, 4
 MAX_LAG_BYTES, LAG_PAUSE_SECONDS = 16 * 1024 * 1024, 1.0
@@ -48,16 +52,16 @@ class BatchWalk(ABC):
     def __init__(self, db_table: str, monitor: ChangeMonitor) -> None:
         self.parts: dict[str, sql.Composable] = {"table": sql.Identifier(db_table)}
         self.db_table, self.monitor = db_table, monitor
-        self.batch_rows = FIRST_BATCH_ROWS
+        self.batch_rows, self.limit_ms = FIRST_BATCH_ROWS, LIMIT_MS
         self.last_key = self.scalar(self.make(LAST_ROW_SQL))
 
     @abstractmethod
-    def fill(self, bounds: list[Any]) -> int:
-        """Write what differs between two keys, the first of them left out; pass over what others have locked."""
+    def fill(self, first: UUID, last: UUID) -> int:
+        """Write the rows that differ after `first` up to `last`, and return how many. Pass over what others lock."""
 
     @abstractmethod
-    def count_diverging(self, bounds: list[Any]) -> int:
-        """Return how many rows between two keys differ."""
+    def count_diverging(self, first: UUID, last: UUID) -> int:
+        """Return how many rows after `first` up to `last` differ."""
 
     def make(self, text: str, **values: Any) -> sql.Composed:
         """Return a statement with `values` in it: a key may hold the sign of a parameter."""
@@ -93,21 +97,51 @@ class BatchWalk(ABC):
         total, walked, first = 0, 0, FIRST_KEY
         estimated = estimate_rows(self.db_table)
         while self.last_key is not None and first != self.last_key:
-            self.monitor.check()
-            until = self.end_of_batch(first)
             started = time.perf_counter()
-            total += action(first, until)
+            outcome = self.attempt(action, first)
             duration = time.perf_counter() - started
-            walked, first = walked + self.batch_rows, until
+            if outcome is not None:
+                first, count = outcome
+                total, walked = total + count, walked + self.batch_rows
             self.monitor.percent = min(99, int(100 * walked / estimated))
             self.adapt(duration)
             self.pause(duration)
         self.monitor.percent = None
         return total
 
+    def attempt(self, action: Callable[[UUID, UUID], int], first: UUID) -> tuple[UUID, int] | None:
+        """Let `action` work on the batch after `first`. Return its last key and what `action` returned.
+
+        None if it took too long, or if someone has locked the whole table: then nothing was done.
+        """
+        try:
+            last = self.end_of_batch(first)
+            count = action(first, last)
+        except OperationalError as error:
+            self.monitor.check()
+            if isinstance(error.__cause__, BUSY_ERRORS):
+                self.monitor.wait(LOCKED_ROWS_PAUSE_SECONDS)
+            elif not isinstance(error.__cause__, QueryCanceled):
+                raise
+            elif self.batch_rows <= MIN_BATCH_ROWS:
+                self.limit_ms *= 2
+            return None
+        self.limit_ms = LIMIT_MS
+        return last, count
+
     def end_of_batch(self, first: UUID) -> UUID:
         found = self.scalar(self.make(END_OF_BATCH_SQL, first=first, last=self.last_key, rows=self.batch_rows - 1))
         return self.last_key if found is None else found
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Let the server stop each statement of the block that holds the locks of its rows for too long."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = {self.limit_ms}")
+            try:
+                yield
+            finally:
+                cursor.execute("SET statement_timeout = 0")
 
     def adapt(self, duration: float) -> None:
         """Let the next batch take about `TARGET_SECONDS`."""
@@ -145,7 +179,7 @@ class Backfill(BatchWalk):
         self.parts |= {"name": sql.Identifier(name), "value": value}
 
     def fill(self, first: UUID, last: UUID) -> int:
-        with connection.cursor() as cursor:
+        with self.limited(), connection.cursor() as cursor:
             cursor.execute(self.make(FILL_SQL, first=first, last=last))
             return cursor.rowcount
 

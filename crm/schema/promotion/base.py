@@ -68,8 +68,13 @@ class Promotion(ABC):
 
     @property
     def index_names(self) -> tuple[str, ...]:
-        """The names of the indexes, of which the page of an applied change shows the size."""
+        """The names of the indexes."""
         return ()
+
+    @property
+    def sized_names(self) -> tuple[str, ...]:
+        """The names of what takes room in the database, of which the page of an applied change shows the size."""
+        return self.index_names
 
     @property
     def named_parts(self) -> dict[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ SELECT DISTINCT virtualtransaction FROM pg_locks
 
 def wait_for_readers(db_table: str, monitor: ChangeMonitor) -> None:
     """Wait until the requests and transactions have ended that may know the change as applied."""
-    monitor.step = "Waiting for requests that may still read the column"
+    monitor.step = "Waiting for requests that may still read it"
     monitor.wait(GRACE_SECONDS)
     waited_for = open_transactions(db_table)
     while waited_for:

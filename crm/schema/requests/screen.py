@@ -114,7 +114,7 @@ class SchemaChangeAdmin(RecordAdmin):
     def page_context(self, request: HttpRequest, row: SchemaChange) -> dict[str, Any]:
         promotion = promotion_of(row) if row.is_carried_out_by_job else None
         is_applied = promotion is not None and row.state == SchemaChangeState.APPLIED
-        names = promotion.index_names if is_applied else ()
+        names = promotion.sized_names if is_applied else ()
         context = {
             "facts": load_facts(row, request.user),
             "promotion": promotion,

@@ -35,6 +35,10 @@ pytestmark = [
     pytest.mark.usefixtures("no_indexes_left", "short_pauses"),
     pytest.mark.storm,
 ]
+SLOW_TRIGGER_SQL = """
+CREATE FUNCTION slow_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.005); RETURN NEW; END';
+CREATE TRIGGER slow_row BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION slow_row()
+"""
 UPDATE_SQL = "UPDATE clients SET custom_fields = %s WHERE id = ANY (%s)"
 INSERT_SQL = "INSERT INTO clients (name, client_type, custom_fields) VALUES ('New', 'Business', %s)"
 VALUES = ["Blue", 5, 10.50, None, "", ["a"], True]
@@ -232,6 +236,46 @@ def test_paused_promotion_keeps_what_it_copied_and_goes_on_later(ada, monkeypatc
     run_change(change.pk)
     assert (state_of(change), sum(calls)) == ("APPLIED", 60)
     assert list(promotion_of(change).problems()) == []
+
+
+def test_batch_that_takes_too_long_is_tried_again_with_fewer_rows_and_more_time(monkeypatch):
+    monkeypatch.setattr(backfill, "FIRST_BATCH_ROWS", 40)
+    fill_clients([], rows=40)
+    change = decided(make_field(kind="number"), "column")
+    with connection.cursor() as cursor:
+        cursor.execute(SLOW_TRIGGER_SQL)
+    whole, outcomes = Backfill.attempt, []
+
+    def attempt(self, *args):
+        outcomes.append(whole(self, *args))
+        return outcomes[-1]
+
+    monkeypatch.setattr(Backfill, "attempt", attempt)
+    try:
+        run_change(change.pk)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION slow_row CASCADE")
+    assert (state_of(change), change.error_message) == ("APPLIED", "")
+    assert outcomes[:2] == [None, None] and sum(count for _, count in filter(None, outcomes)) == 40
+
+
+def test_lock_on_the_whole_table_delays_copying_and_does_not_fail_it(monkeypatch):
+    fill_clients([], rows=5)
+    change = decided(make_field(kind="number"), "column")
+    whole, waits = Backfill.fill, []
+    with other_session() as holder:
+
+        def fill(self, *bounds):
+            if not waits:
+                holder.execute("BEGIN; LOCK TABLE clients")
+                monkeypatch.setattr(self.monitor, "wait", lambda seconds: waits.append(holder.execute("ROLLBACK")))
+            return whole(self, *bounds)
+
+        monkeypatch.setattr(Backfill, "fill", fill)
+        run_change(change.pk)
+    assert (state_of(change), change.error_message) == ("APPLIED", "")
+    assert waits, "the lock was met"
 
 
 def test_backfill_waits_for_replicas_and_leaves_room_for_others(monkeypatch):

@@ -135,7 +135,9 @@ def test_rows_become_the_list_in_their_order(vehicles):
     assert stored(lead) == [{"vin": "X", "bought": "2026-01-31"}, B]
     execute("INSERT INTO lead_vehicles (lead_id, vin, seen) VALUES (%s, 'N', '2026-01-31 10:00+00')", [lead.pk])
     assert stored(lead)[2] == {"vin": "N", "seen": "2026-01-31T10:00:00+00:00"}
+    before = rows(lead, "id")
     execute("INSERT INTO lead_vehicles (lead_id, position, data) VALUES (%s, -5, '\"first\"')", [lead.pk])
+    assert rows(lead, "id")[1:] == before
     assert [one if isinstance(one, str) else one["vin"] for one in stored(lead)] == ["first", "X", "B", "N"]
     assert [number for (number,) in rows(lead, "position")] == [0, 1, 2, 3]
     execute("UPDATE lead_vehicles SET position = 3 - position WHERE lead_id = %s", [lead.pk])

@@ -145,6 +145,19 @@ def test_status_finds_rows_that_differ(ada):
     assert count_diverging(TablePromotion(change).table) == 0
 
 
+def test_status_finds_a_table_that_belongs_to_no_change(ada):
+    run(decided_table())
+    execute("CREATE TABLE lead_claims_of_home (LIKE lead_other_vehicles)")
+    try:
+        execute(
+            "COMMENT ON TABLE lead_claims_of_home IS 'Entries of home_data.claims of leads, kept in step both ways.'"
+        )
+        assert "The table lead_claims_of_home belongs to no change." in status()
+        assert "lead_other_vehicles" not in status()
+    finally:
+        execute("DROP TABLE lead_claims_of_home")
+
+
 def test_table_follows_a_changed_form(ada):
     lead = make_lead(auto_data={"other_vehicles": [{**A, "colour": "red"}]})
     change = run(decided_table())

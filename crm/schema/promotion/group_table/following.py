@@ -42,7 +42,8 @@ class TableFill(BatchWalk):
         owners = diverging_owners(self.table, first, last)
         for start in range(0, len(owners), OWNERS_A_TRANSACTION):
             self.monitor.check()
-            follow_json(self.table, owners[start : start + OWNERS_A_TRANSACTION])
+            with self.limited():
+                follow_json(self.table, owners[start : start + OWNERS_A_TRANSACTION])
         return len(owners)
 
     def count_diverging(self, first: UUID, last: UUID) -> int:

@@ -68,7 +68,7 @@ class TablePromotion(Promotion):
         run_patiently(sql.SQL("ANALYZE {}").format(self.table.identifier), monitor)
 
     def create(self, monitor: ChangeMonitor) -> None:
-        """Create what is missing of the table, its functions and its triggers, those of the owners last."""
+        """Create what is missing of the table, its functions and its triggers."""
         table = self.table
         if not inspection.is_created(table):
             run_patiently(create_table(table), monitor)
@@ -77,14 +77,21 @@ class TablePromotion(Promotion):
             run_patiently(change_columns(table, surplus, missing), monitor, locks_others_out=True)
         if inspection.changed_functions(table):
             run_patiently(replace_functions(table), monitor)
-        triggers = inspection.missing_triggers(table)
-        for trigger in sorted(triggers, key=lambda one: one.is_on_owners):
-            run_patiently(create_trigger(table, trigger), monitor, locks_others_out=True)
-        if inspection.is_foreign_key_valid(table) is None:
-            run_patiently(add_foreign_key(table), monitor, locks_others_out=True)
+        self.attach(monitor)
         if not inspection.is_foreign_key_valid(table):
             delete_orphans(table)
             run_patiently(validate_foreign_key(table), monitor)
+
+    def attach(self, monitor: ChangeMonitor) -> None:
+        """Create what is missing of the triggers, and the foreign key: what locks the owners in one statement."""
+        table, triggers = self.table, inspection.missing_triggers(self.table)
+        of_rows = [create_trigger(table, one) for one in triggers if not one.is_on_owners]
+        of_owners = [create_trigger(table, one) for one in triggers if one.is_on_owners]
+        if inspection.is_foreign_key_valid(table) is None:
+            of_owners.append(add_foreign_key(table))
+        for statements in (of_rows, of_owners):
+            if statements:
+                run_patiently(sql.SQL(";\n").join(statements), monitor, locks_others_out=True)
 
     def take_back(self, monitor: ChangeMonitor) -> None:
         if inspection.is_created(self.table):
@@ -116,6 +123,10 @@ class TablePromotion(Promotion):
     @property
     def index_names(self) -> tuple[str, ...]:
         return tuple(index.name for index in self.table.indexes)
+
+    @property
+    def sized_names(self) -> tuple[str, ...]:
+        return (self.table.name, *self.index_names)
 
     @property
     def named_parts(self) -> dict[str, tuple[str, ...]]:
