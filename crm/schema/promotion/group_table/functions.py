@@ -35,12 +35,13 @@ BEGIN
             SELECT FROM wanted WHERE wanted.owner_id = old.{owner} AND wanted.position = old.position)
     ), changed AS (
         UPDATE {table} AS old SET data = wanted.data FROM wanted
-         WHERE wanted.owner_id = old.{owner} AND wanted.position = old.position
+         WHERE old.{owner} = ANY (owner_ids) AND wanted.owner_id = old.{owner} AND wanted.position = old.position
            AND (wanted.data::text <> old.data::text OR {stored_values} IS DISTINCT FROM {values})
     )
     INSERT INTO {table} ({owner}, position, data) SELECT owner_id, position, data FROM wanted
      WHERE NOT EXISTS (
-        SELECT FROM {table} AS old WHERE old.{owner} = wanted.owner_id AND old.position = wanted.position);
+        SELECT FROM {table} AS old
+         WHERE old.{owner} = ANY (owner_ids) AND old.{owner} = wanted.owner_id AND old.position = wanted.position);
 END
 """
 AFTER_OWNER_SQL = "BEGIN PERFORM {read_json}(ARRAY[NEW.id]); RETURN NULL; END"
@@ -145,14 +146,15 @@ class Function(NamedTuple):
     settings: str = ""
 
 
-SET_IN_STEP = f"SET {IN_STEP} = 'on'"
+# A session keeps the plans that it made while the table was empty; they shall look rows up by their owner.
+WRITING = f"SET {IN_STEP} = 'on' SET enable_seqscan = 'off'"
 OWNER_IDS = "owner_ids uuid[]"
 FUNCTIONS = {
-    "read_json": Function(READ_JSON_SQL, OWNER_IDS, "void", SET_IN_STEP),
+    "read_json": Function(READ_JSON_SQL, OWNER_IDS, "void", WRITING),
     "after_owner": Function(AFTER_OWNER_SQL),
     "lock_owners": Function(LOCK_OWNERS_SQL, OWNER_IDS, "void", f"SET lock_timeout = {OWNER_LOCK_TIMEOUT_MS}"),
     "prepare_row": Function(PREPARE_ROW_SQL),
-    "write_json": Function(WRITE_JSON_SQL, OWNER_IDS, "void", SET_IN_STEP),
+    "write_json": Function(WRITE_JSON_SQL, OWNER_IDS, "void", WRITING),
     "after_rows": Function(AFTER_ROWS_SQL),
     "after_truncate": Function(AFTER_TRUNCATE_SQL),
 }
