@@ -44,6 +44,7 @@ from crm.schema.screen import CustomFieldAdmin
 from crm.schema.usage.screen import FieldStatisticAdmin
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
+from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.duplicates.pairs import DuplicatePairAdmin
 from crm.screens.duplicates.warning import DuplicateWarningMixin
@@ -56,6 +57,7 @@ from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
 from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import CountedDeletionMixin, ReadOnlyMixin, RecordAdmin
+from crm.screens.tags import TAGS_LINK, tag_actions
 
 ORDER_BY_ID = {"id": models.F("id")}
 ORDER_BY_NAME = {"name": models.F("name"), **ORDER_BY_ID}
@@ -108,6 +110,7 @@ class ContactInline(LinkInline):
 class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ClientForm
     filterset_class = ClientFilter
+    list_links = (TAGS_LINK,)
     search_label = "Search by name, email or phone"
     row_template = "crm/rows/client.html"
     page_template = "crm/client.html"
@@ -144,7 +147,7 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
         prepare=lambda clients, user: clients.select_related("assigned_to").defer("search_text"),
         has_custom_fields=True,
     )
-    bulk_actions = (AssignClient,)
+    bulk_actions = (AssignClient, set_field_action(Client), *tag_actions("crm.client"))
     inlines = (ContactInline,)
     fieldsets = (
         (None, {"fields": (("name", "client_type"), ("email", "phone"), "notes", "tags", "loaded_digest")}),
@@ -181,6 +184,7 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
 class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ContactForm
     filterset_class = ContactFilter
+    list_links = (TAGS_LINK,)
     search_label = "Search by name, email, phone or title"
     row_template = "crm/rows/contact.html"
     page_template = "crm/contact.html"
@@ -189,6 +193,7 @@ class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Re
     orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_contact"))
     page_actions = (AddContactNote,)
+    bulk_actions = (set_field_action(Contact), *tag_actions("crm.contact"))
     is_importable = True
     list_export = ListExport(
         (

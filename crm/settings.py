@@ -263,6 +263,7 @@ TIMELINE_SOURCES = {
 # Pages of their own, most of them made by the apps to the right.
 SITE_PAGES = [
     "crm.screens.own_settings.own_settings_urls",
+    "crm.screens.tags.tag_urls",
     "leads.importing.screens.views.import_urls",
     "leads.policies.book_screen.book_urls",
     "agents.assistant.screen.chat_urls",

@@ -1,4 +1,4 @@
-"""Maintenance jobs: stalled and old jobs, sessions, duplicates, JSON keys, schema changes, retention periods."""
+"""Maintenance jobs: stalled and old jobs, sessions, duplicates, tags, JSON keys, schema changes, retention periods."""
 
 import logging
 from uuid import UUID
@@ -18,6 +18,7 @@ from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.duplicates.transitions import FIND_PAIRS_TASK
 from crm.records.local_time import agency_today
 from crm.records.privacy.transitions import delete_kept_clients
+from crm.records.tags.transitions import RENAME_TASK, rename_in_records
 from crm.schema.promotion.exceptions import ChangeLocked
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import RUN_CHANGE_TASK, queue_unfinished_changes
@@ -94,6 +95,12 @@ def scan_json_columns(timestamp: int) -> None:
 def delete_clients_kept_for_policies(timestamp: int) -> None:
     """Delete the clients of erased people once their policies need not be kept any longer."""
     delete_kept_clients(agency_today())
+
+
+@app.task(name=RENAME_TASK, retry=RetryStrategy(max_attempts=5, wait=10, retry_exceptions=[OperationalError]))
+def rename_tag(old: str, new: str, by: str) -> None:
+    """Rename a tag in every record."""
+    rename_in_records(old, new, by)
 
 
 @app.task(name=RUN_CHANGE_TASK, retry=CHANGE_RETRY)

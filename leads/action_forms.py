@@ -9,7 +9,8 @@ from django.utils.html import format_html
 from crm.models import User
 from crm.records import transitions as record_transitions
 from crm.screens.action_forms import ActionForm
-from crm.text.cleaning import ensure_full_stop
+from crm.screens.custom_fields.bulk_edit import SetCustomField, set_field_action
+from crm.screens.tags import tag_actions
 from leads import transitions
 from leads.models import Lead, LeadStatus, LossReason, StageCategory, Task, TaskStatus, Tier
 
@@ -171,17 +172,19 @@ class DeleteLead(ActionForm):
         return f"{record} deleted."
 
 
-class AddLeadTag(ActionForm):
-    """Add a tag to leads."""
+AddLeadTag, RemoveLeadTag = tag_actions(Lead._meta.label_lower)
 
-    verb, label, permission, icon = "tag", "Add tag", "leads.change_lead", "sell"
-    past_tense = "tagged"
 
-    tag = forms.CharField(max_length=60)
+class SetLeadValue(SetCustomField):
+    """Set or clear one custom field of leads, and update their signals as their form does."""
 
     def perform(self, record: Lead, by: User) -> str:
-        transitions.add_tag(record, self.cleaned_data["tag"], by=by)
-        return ensure_full_stop(f"Tag added to {record}")
+        outcome = super().perform(record, by)
+        transitions.refresh_field_signals(record, by=by)
+        return outcome
+
+
+SetLeadField = set_field_action(Lead, SetLeadValue)
 
 
 class ChangeTaskStatus(ActionForm):

@@ -26,6 +26,7 @@ from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
 from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import CountedDeletionMixin, RecordAdmin
+from crm.screens.tags import TAGS_LINK
 from leads.action_forms import (
     AddLeadNote,
     AddLeadTag,
@@ -36,6 +37,8 @@ from leads.action_forms import (
     ChangeTaskStatus,
     CompleteTask,
     DeleteLead,
+    RemoveLeadTag,
+    SetLeadField,
     SetTierOverride,
 )
 from leads.conversion.forms import UndoConversion
@@ -96,7 +99,7 @@ class StakeholderInline(LinkInline):
 @admin.register(Lead)
 class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = LeadForm
-    list_links = (("leads_lead_board", "view_kanban", "Board"),)
+    list_links = (("leads_lead_board", "view_kanban", "Board"), TAGS_LINK)
     is_importable = True
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
@@ -158,7 +161,9 @@ class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Recor
         AssignLeadToMe,
         AssignLead,
         SetTierOverride,
+        SetLeadField,
         AddLeadTag,
+        RemoveLeadTag,
         DeleteLead,
     )
     inlines = (StakeholderInline,)

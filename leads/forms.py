@@ -13,8 +13,11 @@ from crm.forms import COMMUNICATIONS_SCHEMA, SHORT_TEXT_SCHEMA
 from crm.records.consent import NO_TRACKING
 from crm.screens.custom_fields.form_field import custom_fields_field
 from crm.screens.json_forms.fields import SchemaField, make_tags_field, replace_fields
+from crm.screens.json_forms.inputs import build_input
+from crm.screens.json_forms.schema import without_keys
 from crm.screens.record_forms import RecordForm
 from leads.lines.form_schemas import line_form_schema, line_schema
+from leads.lines.questions import default_answers
 from leads.models import InsuranceType, Lead
 from leads.models.insurance_type import COLUMN_BY_LINE
 
@@ -54,6 +57,28 @@ def chosen_line(
     return next((line for line in lines if str(line.pk) == key), None)
 
 
+def prefill_defaults(form: forms.Form, column: str, line: InsuranceType, *, is_nested: bool = False) -> None:
+    """Let the inputs of `line` begin with the defaults of its questions: on a new record, or as the line is chosen.
+
+    `is_nested`: the answers stand in the `column` under the code of the line.
+    """
+    if form.is_bound:
+        name = f"{column}.{line.code}." if is_nested else f"{column}."
+        if not any(key.startswith(name) for key in form.data):
+            form.data = with_default_inputs(form.data, name, line)
+    elif form.instance._state.adding and (defaults := default_answers(line.form_schema)):
+        form.initial[column] = {line.code: defaults} if is_nested else defaults
+
+
+def with_default_inputs(data: Mapping[str, Any], name: str, line: InsuranceType) -> Mapping[str, Any]:
+    """Return what a form sent together with the inputs of the defaults, as if they had been typed."""
+    data, schemas = data.copy(), line.form_schema.get("properties", {})
+    for key, default in default_answers(line.form_schema).items():
+        text = build_input(without_keys(schemas[key], "default")).to_input(default)
+        data.setlist(name + key, text.split("\n") if isinstance(default, list) else [text])
+    return data
+
+
 def lead_schemas() -> dict[str, dict[str, Any]]:
     """Return the schema of each JSON column of a lead that has one."""
     lines = {line.code: line_schema(line) for line in InsuranceType.objects.all()}
@@ -79,6 +104,9 @@ class LeadForm(RecordForm):
     class Media:
         js = ("leads/line_fields.js",)
 
+    # Whether the form is shown again as it was filled in, because a line was chosen.
+    is_unchecked = False
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         lines = {line.code: line for line in InsuranceType.objects.all()}
@@ -101,6 +129,16 @@ class LeadForm(RecordForm):
                 "tags": make_tags_field(),
             },
         )
+        self.begin_with_defaults(chosen_line(self.data, self.initial, lines.values()))
+
+    def begin_with_defaults(self, line: InsuranceType | None) -> None:
+        """Fill in the defaults of the chosen `line`, unless the lead has answers to it or the form is to be saved."""
+        if line is None or (self.is_bound and not self.is_unchecked):
+            return
+        column = COLUMN_BY_LINE.get(line.code, "line_data")
+        answers = getattr(self.instance, column)
+        if not (answers.get(line.code) if column == "line_data" else answers):
+            prefill_defaults(self, column, line, is_nested=column == "line_data")
 
     def other_lines_field(self, lines: dict[str, InsuranceType]) -> SchemaField:
         """Return a field with the inputs of the lead's line and of every other line that it has data for."""
@@ -115,6 +153,8 @@ class LeadForm(RecordForm):
 
 class UncheckedFormMixin:
     """For a form with a choice of the line: as it was filled in, to be shown again without being checked or saved."""
+
+    is_unchecked = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -13,7 +13,6 @@ from crm.records.local_time import agency_style
 from crm.records.transitions import create, describe_record
 from crm.runtime.job_queue import configure_job, enqueue
 from crm.text.cleaning import strip_nul
-from crm.text.tags import unique_tags
 from leads.evaluation_queue import queue_evaluation
 from leads.models import (
     Lead,
@@ -34,7 +33,6 @@ from leads.scoring.rescoring import rescore_leads
 from leads.scoring.stage_moves import signals_after_move
 
 MIN_RANK_GAP = 1e-6
-MAX_LEAD_TAG_LENGTH = 60
 MAX_SIGNALS_PER_LEAD = 500
 SCORE_ALL_TASK = "leads.score_all"
 RESPACE_COLUMN_SQL = """
@@ -321,29 +319,6 @@ def activate_policy(policy: ScoringPolicy, *, by: Actor | User) -> None:
         by=by,
         summary=f"{policy} activated" + (f" instead of version {was.version}" if was else ""),
     )
-
-
-@transaction.atomic
-def add_tag(lead: Lead, tag: str, *, by: Actor | User) -> None:
-    """Add `tag` to `lead`.
-
-    Raises:
-        NotPermitted: `by` may not change leads.
-        InvalidInput: the tag is blank, too long or contains a comma.
-        IllegalTransition: the lead already has the tag, or is deleted.
-    """
-    Actor.of(by).require_permission("leads.change_lead", "tag a lead")
-    tag = strip_nul(tag).strip()
-    if not tag or len(tag) > MAX_LEAD_TAG_LENGTH or "," in tag:
-        raise InvalidInput(f"A tag must have 1 to {MAX_LEAD_TAG_LENGTH} characters and no comma.")
-    locked = Lead.everything.select_for_update().get(pk=lead.pk)
-    if locked.is_deleted or len(unique_tags([*locked.tags, tag])) == len(locked.tags):
-        raise IllegalTransition(
-            f"The {describe_record(lead)} {'is deleted' if locked.is_deleted else 'already has this tag'}."
-        )
-    Lead.everything.filter(pk=lead.pk).update(tags=[*locked.tags, tag])
-    lead.refresh_from_db()
-    record(lead, "tagged", by=by, summary=f"Tagged “{tag}”")
 
 
 @transaction.atomic

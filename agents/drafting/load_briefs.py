@@ -10,6 +10,7 @@ from crm.records.local_time import agency_time, agency_today
 from crm.text.addresses import agency_sender
 from crm.text.dates import SPELLED_STYLE
 from crm.text.email_bodies.quotes import own_text
+from inbox.email_templates.custom_placeholders import CUSTOM_PREFIX
 from inbox.email_templates.placeholders import placeholder_values
 from inbox.models import Direction, Message, Nature
 from inbox.thread_state import DELIVERED_STATES, VERBATIM_SOURCES
@@ -36,10 +37,15 @@ def load_brief(suggestion: Suggestion, now: datetime) -> DraftBrief:
         today=agency_today(now),
         facts={**record_facts(recipient), **fixed_terms(suggestion)},
         recipient_names=recipient_names_of(recipient),
-        placeholders=tuple(name for name, value in placeholders.items() if value.strip() and name != "estimated_value"),
+        placeholders=tuple(name for name, value in placeholders.items() if value.strip() and is_offered(name)),
         messages=tuple(load_quoted_messages(suggestion)),
         memory=load_memory(suggestion.lead) if suggestion.lead else "",
     )
+
+
+def is_offered(placeholder: str) -> bool:
+    """Whether a model may use the placeholder: what the agency notes about a person is not for it to tell."""
+    return placeholder != "estimated_value" and not placeholder.startswith(CUSTOM_PREFIX)
 
 
 def record_facts(recipient: Lead | Client | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from crm.models.people import Client, ClientType, Contact, ContactClient, Projec
 from crm.models.saved_view import SavedView
 from crm.models.schema_change import SchemaChange, SchemaChangeState, SchemaDecision
 from crm.models.schema_thresholds import SchemaThresholds
+from crm.models.tag import Tag, TagColour
 from crm.records.base import LIVE, LiveManager, Record, RecordQuerySet
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "SchemaChangeState",
     "SchemaDecision",
     "SchemaThresholds",
+    "Tag",
+    "TagColour",
     "User",
     "ValueKind",
 ]

@@ -74,6 +74,11 @@ class CustomField(Record):
     is_active = models.BooleanField(default=True, db_default=True, editable=False)
     # How the key is promoted ("index" or "column"), in a row from `with_promotion`; empty: not at all.
     promotion: ClassVar[str] = ""
+    # What filters also ask of a question of a line (`QuestionField`): where its values stand, and in which records.
+    column: ClassVar[str] = "custom_fields"
+    is_repeated: ClassVar[bool] = False
+    scope: ClassVar[models.Q] = models.Q()
+    asked: ClassVar[models.Q] = models.Q()
 
     objects = LiveManager.from_queryset(CustomFieldQuerySet)()
     everything = models.Manager.from_queryset(CustomFieldQuerySet)()
@@ -120,6 +125,10 @@ class CustomField(Record):
     def promotion_label(self) -> str:
         """Say how filters and orders find the values."""
         return "column" if self.promotion == "column" else "indexed"
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return (self.key,)
 
     @property
     def has_choices(self) -> bool:

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.http import QueryDict
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors_as_invalid_input
-from crm.models import SavedView, User
+from crm.models import CustomField, SavedView, User
 from crm.records.activity import Actor, record
 from crm.records.base import Record
 from crm.records.local_time import known_time_zones
@@ -123,6 +123,33 @@ def record_edit(
     if changed:
         names = ", ".join(str(row._meta.get_field(name).verbose_name) for name in changed)
         record(row, "changed", by=by, timeline_owner=timeline_owner, summary=f"Changed {names}", fields=changed)
+
+
+@transaction.atomic
+def set_custom_field(row: Any, field: CustomField, value: Any, *, by: Actor | User) -> None:
+    """Set the custom field `field` of `row` to a checked `value`; None clears it.
+
+    Raises:
+        NotPermitted: `by` may not change such records.
+        IllegalTransition: the record is deleted, the field is retired, or the value is this one already.
+        InvalidInput: a constraint refuses the value.
+    """
+    Actor.of(by).require_permission(permission_name(row, "change"), f"change the {row._meta.verbose_name}")
+    locked = type(row).everything.select_for_update().get(pk=row.pk)
+    if locked.is_deleted:
+        raise IllegalTransition(f"The {describe_record(row)} is deleted; restore it first.")
+    if not CustomField.objects.of_table(row._meta.label_lower).filter(key=field.key).exists():
+        raise IllegalTransition(f"The field “{field}” is retired.")
+    others = {key: one for key, one in locked.custom_fields.items() if key != field.key}
+    values = others if value is None else {**others, field.key: value}
+    if values == locked.custom_fields:
+        raise IllegalTransition(
+            f"The {describe_record(row)} {'has no' if value is None else 'already has this'} value."
+        )
+    row.custom_fields = values
+    with errors_as_invalid_input():
+        row.save(update_fields=["custom_fields", "updated_at"])
+    record_edit(row, ["custom_fields"], by=by)
 
 
 @transaction.atomic

@@ -13,6 +13,7 @@ from crm.records.custom_field_schemas import value_schema
 from crm.screens.json_forms.errors import find_errors
 from crm.screens.json_forms.fields import SchemaField, replace_fields
 from crm.screens.json_forms.inputs import build_input
+from crm.screens.json_forms.schema import Schema, choice_label, is_choice_list
 from crm.screens.record_forms import RecordForm
 from crm.text.letters import plain_letters
 
@@ -61,16 +62,50 @@ class ChoicesField(SchemaField):
         return choices
 
 
+DEFAULT_NOTATION = "text, a number, a date such as 2027-03-31, yes or no, a choice"
+
+
+class DefaultTextField(forms.CharField):
+    """A default, typed as text whatever its kind."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(label="Default", required=False, max_length=500, **kwargs)
+
+
+def read_default(schema: Schema, text: str) -> tuple[Any, list[str]]:
+    """Return the typed `text` as a value of `schema`, and what is wrong with it; no text is None."""
+    if not text:
+        return None, []
+    words = {"yes": "true", "no": "false"} if schema.get("type") == "boolean" else {}
+    choices = schema.get("items", schema)
+    parts = text.split(",") if is_choice_list(schema) and text not in choices["enum"] else [text]
+    if "enum" in choices:
+        words = {choice_label(value, choices).casefold(): value for value in choices["enum"]}
+    try:
+        value = build_input(schema).parse("\n".join(words.get(one.strip().casefold(), one.strip()) for one in parts))
+    except ValidationError as error:
+        return None, error.messages
+    return value, [message for _, message in find_errors(schema, value, None)]
+
+
+def default_as_text(schema: Schema, value: Any) -> str:
+    """Return a default as it is typed."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    choices = schema.get("items", schema)
+    if "enum" in choices:
+        return ", ".join(choice_label(one, choices) for one in (value if isinstance(value, list) else [value]))
+    return str(build_input(schema).to_input(value))
+
+
 class CustomFieldForm(RecordForm):
     """Define a custom field. Table, key and kind are chosen once."""
 
-    default_text = forms.CharField(
-        label="Default",
-        required=False,
-        max_length=500,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="What a new record begins with: text, a number, a date such as 2027-03-31, yes or no, a choice.",
-    )
+    default_text = DefaultTextField(help_text=f"What a new record begins with: {DEFAULT_NOTATION}.")
 
     class Meta:
         model = CustomField
@@ -93,7 +128,9 @@ class CustomFieldForm(RecordForm):
             self.fields["key"].required = False
             self.fields["key"].help_text = "Made from the label if empty. It cannot be changed later."
         replace_fields(self, {"choices": ChoicesField(label="Choices")})
-        self.initial.setdefault("default_text", default_as_text(self.instance))
+        if self.instance.default_value is not None:
+            text = default_as_text(value_schema(self.instance), self.instance.default_value)
+            self.initial.setdefault("default_text", text)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -114,10 +151,7 @@ class CustomFieldForm(RecordForm):
     def read_default(self) -> None:
         """Take the typed default as a value of the field."""
         text = self.cleaned_data.get("default_text", "").strip()
-        schema = value_schema(self.instance)
-        words = {"yes": "true", "no": "false"} if schema.get("type") == "boolean" else {}
-        value = build_input(schema).parse(words.get(text.casefold(), text)) if text else None
-        errors = [message for _, message in find_errors(schema, value, None)] if text else []
+        value, errors = read_default(value_schema(self.instance), text)
         if errors:
             self.add_error("default_text", errors)
         self.instance.default_value = value
@@ -127,12 +161,3 @@ class CustomFieldForm(RecordForm):
         """Name the column of the default, so that it is saved."""
         changed = super().changed_data
         return [*changed, "default_value"] if "default_text" in changed else changed
-
-
-def default_as_text(field: CustomField) -> str:
-    """Return the default of `field` as it is typed."""
-    if field.default_value is None:
-        return ""
-    if isinstance(field.default_value, bool):
-        return "yes" if field.default_value else "no"
-    return str(build_input(value_schema(field)).to_input(field.default_value))

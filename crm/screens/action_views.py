@@ -125,9 +125,10 @@ class ActionViewsMixin:
             if form.is_bound and form.is_valid():
                 report(request, [attempt(form, row, request.user) for row in rows], form, self.opts)
                 return None
+            noun = self.opts.verbose_name if len(rows) == 1 else self.opts.verbose_name_plural
             context = {
                 **self.admin_site.each_context(request),
-                "title": f"{form.label}: {len(rows):,} {self.opts.verbose_name_plural}",
+                "title": f"{form.label}: {len(rows):,} {noun}",
                 "opts": self.opts,
                 "form": form,
                 "rows": rows[:20],

@@ -1,10 +1,19 @@
-"""The filter sheet of a list. It costs more than the rows, so it is built only when a user opens it."""
+"""The filter sheet of a list. It costs more than the rows, so it is built only when a user opens it.
+
+The questions of forms would be hundreds of inputs: the sheet has those of the form that the user chooses, and of forms
+with a filter in force.
+"""
 
 from typing import Any
 
 from django.db import models
 from django_filters import FilterSet
 
+from crm.screens.custom_fields.questions import load_question_forms
+from crm.text.cleaning import strip_nul
+
+# The parameter that names the form whose questions the sheet shows.
+QUESTIONS_PARAM = "questions"
 # Names of custom fields are only offered as suggestions, so a sample of the table is enough.
 SAMPLED_ROW_COUNT, MAX_FIELD_NAMES = 1_000, 200
 
@@ -19,6 +28,21 @@ def build_filter_sheet(filterset: FilterSet) -> dict[str, Any]:
         "custom_inputs": list(custom_fields.inputs()) if custom_fields else [],
         "plain_values": custom_fields.plain_values if custom_fields else {},
         "undefined_keys": undefined_keys(filterset) if custom_fields else [],
+        **build_questions(filterset),
+    }
+
+
+def build_questions(filterset: FilterSet) -> dict[str, Any]:
+    """Return the forms to choose from, and the inputs of the questions of the chosen one."""
+    custom_fields = getattr(filterset, "custom_fields", None)
+    if custom_fields is None:
+        return {}
+    chosen = strip_nul(filterset.data.get(QUESTIONS_PARAM, ""))
+    forms = [(form.code, form.label) for form in load_question_forms(custom_fields.table)]
+    return {
+        "forms": forms,
+        "chosen_form": chosen if chosen in dict(forms) else "",
+        "question_groups": custom_fields.question_groups(chosen),
     }
 
 

@@ -14,6 +14,7 @@ from crm.models import User
 from crm.records.base import lower_tags
 from crm.records.local_time import start_of_agency_day, start_of_reader_day
 from crm.screens.custom_fields.filters import CustomFieldFilterMixin
+from crm.screens.custom_fields.questions import QUESTION_PREFIX
 from crm.screens.record_forms import TypedDecimalField
 from crm.text.cleaning import strip_nul
 from crm.text.letters import plain_letters
@@ -202,14 +203,18 @@ class LiveRowsFilter(django_filters.FilterSet):
 
 
 def unknown_filters(filterset: django_filters.FilterSet, own_params: Collection[str] = ()) -> list[str]:
-    """Return the parameters of `filterset` with a value that name no filter; `own_params` belong to the page."""
+    """Return the parameters of `filterset` with a value that name no filter; `own_params` belong to the page.
+
+    The comparison with a question that is unknown (`~op`) is no second one.
+    """
     known = {*filterset.form.fields, *own_params}
     custom_fields = getattr(filterset, "custom_fields", None)
-    return [
+    unknown = [
         name
         for name, value in filterset.data.items()
         if value and name not in known and not (custom_fields and name in custom_fields.data)
     ]
+    return [*dict.fromkeys(name.partition("~")[0] if name.startswith(QUESTION_PREFIX) else name for name in unknown)]
 
 
 def describe_unknown_filters(filterset: django_filters.FilterSet, own_params: Collection[str] = ()) -> list[str]:

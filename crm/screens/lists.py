@@ -22,7 +22,7 @@ from crm.records.json_keys import key_path
 from crm.screens.custom_fields.filter_plans import FilterPlan
 from crm.screens.custom_fields.filters import order_name
 from crm.screens.custom_fields.schema_requests import describe_slow_list
-from crm.screens.filter_sheet import build_filter_sheet
+from crm.screens.filter_sheet import QUESTIONS_PARAM, build_filter_sheet
 from crm.screens.filters import describe_unknown_filters
 from crm.screens.paging import (
     CappedCount,
@@ -46,7 +46,8 @@ AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COUNT_PARAM, COUNT_ALL, FILTER_SHEET_PAR
 )
 # Django's own parameters of a list, and those of the record pages that a list opens.
 LIST_PARAMS = frozenset(
-    {AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COUNT_PARAM, FILTER_SHEET_PARAM, ERROR_FLAG, PAGE_VAR, ALL_VAR}
+    {AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COUNT_PARAM, FILTER_SHEET_PARAM, QUESTIONS_PARAM}
+    | {ERROR_FLAG, PAGE_VAR, ALL_VAR}
     | {IS_POPUP_VAR, TO_FIELD_VAR, "_source_model", "_changelist_filters", "edit"}
 )
 # Counting a filtered list reads its rows, so the count stops at what a page can wait for.
@@ -363,7 +364,16 @@ class KeysetChangeList(ChangeList):
 
     def sheet(self) -> dict[str, Any] | None:
         """Return the filter sheet if the address asks for it, as a page without scripts does."""
-        return build_filter_sheet(self.filterset) if FILTER_SHEET_PARAM in self.get else None
+        is_open = FILTER_SHEET_PARAM in self.get or self.get.get(QUESTIONS_PARAM)
+        return build_filter_sheet(self.filterset) if is_open else None
+
+    def has_search(self) -> bool:
+        return "q" in self.filterset.form.fields
+
+    def has_filters_to_choose(self) -> bool:
+        """Whether the filter sheet would have anything to choose."""
+        names = {field.name for field in self.filterset.form.visible_fields()} - {"q"}
+        return bool(names) or getattr(self.filterset, "custom_fields", None) is not None
 
     def sheet_url(self) -> str:
         return "?" + urlencode([*self.active_params(ORDER_PARAM), (FILTER_SHEET_PARAM, "filter")])

@@ -16,7 +16,7 @@ from psycopg.errors import QueryCanceled
 from crm.exceptions import InvalidInput
 from crm.records.json_keys import key_path
 from crm.screens.custom_fields.promoted_columns import PromotedColumn
-from crm.screens.custom_fields.sort_keys import SORT_KEY_FUNCTIONS
+from crm.screens.custom_fields.sort_keys import SORT_KEY_FUNCTIONS, JsonMember
 
 COUNT_LIMIT = 10_000
 COUNT_TIMEOUT_SECONDS = 5
@@ -105,8 +105,12 @@ def find_json_keys(expression: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(inner, PromotedColumn):
         yield inner.json_column, key_path(inner.key)
     elif getattr(inner, "function", None) in SORT_KEY_FUNCTIONS:
-        column, key = inner.get_source_expressions()
-        yield column.name, key_path(key.value)
+        data, key = inner.get_source_expressions()
+        steps = [key.value]
+        while isinstance(data, JsonMember):
+            data, key = data.get_source_expressions()
+            steps.insert(0, key.value)
+        yield data.name, key_path(*steps)
     elif hasattr(inner, "get_source_expressions"):
         for source in inner.get_source_expressions():
             yield from find_json_keys(source)

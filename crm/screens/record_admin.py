@@ -31,7 +31,7 @@ from crm.records.timeline import Position, TimelinePage, load_timeline, visible_
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_soft_deleted
 from crm.screens.export.views import ExportViewMixin
-from crm.screens.filter_sheet import build_filter_sheet
+from crm.screens.filter_sheet import QUESTIONS_PARAM, build_filter_sheet, build_questions
 from crm.screens.json_forms.display import json_column_changes
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, KeysetChangeList, Tab
@@ -102,6 +102,7 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
     }
     paginator = CappedPaginator
     change_list_template = "crm/list.html"
+    change_form_outer_before_template = "crm/form_heading.html"
     delete_confirmation_template = "crm/confirm.html"
     actions = None
     show_full_result_count = False
@@ -173,10 +174,15 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
         return super().changelist_view(request, extra)
 
     def filters_view(self, request: HttpRequest) -> HttpResponse:
-        """Return the filter sheet, which is fetched when it is opened because it costs more than a page of rows."""
+        """Return the filter sheet, which is fetched when it is opened because it costs more than a page of rows.
+
+        If the address names a form, return its questions only.
+        """
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
         filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
+        if QUESTIONS_PARAM in request.GET:
+            return TemplateResponse(request, "crm/filter_questions.html", {"sheet": build_questions(filterset)})
         return TemplateResponse(request, "crm/filter_fields.html", {"sheet": build_filter_sheet(filterset)})
 
     # The page of one record

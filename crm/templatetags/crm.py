@@ -5,18 +5,20 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 from django.apps import apps
 from django.db.models.options import Options
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.timesince import timesince
 
 from crm.models import CustomField
 from crm.records import local_time
 from crm.records.base import Record
+from crm.records.tags.usage import tag_colours
 from crm.screens.custom_fields.display import cell_texts
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.text.links import is_web_link
@@ -171,6 +173,28 @@ def json_node(value: Any) -> ValueNode:
 def custom_cells(fields: list[CustomField], row: Record) -> list[tuple[str, str]]:
     """Return the label and the text of each custom field in `fields` for `row`."""
     return cell_texts(row, fields)
+
+
+@register.simple_tag(takes_context=True)
+def tag_chips(context: template.Context, tags: str | list[str], url: str = "", limit: int = 0) -> str:
+    """Return tags as chips in their colours, as links to the list at `url` if given; a `limit` counts the rest."""
+    tags = [tags] if isinstance(tags, str) else tags
+    if not tags:
+        return ""
+    request = context["request"]
+    if not hasattr(request, "tag_colours"):  # once a page, whatever number of rows it has
+        request.tag_colours = tag_colours()
+    shown = tags[:limit] if limit else tags
+    classes = [f"tag b-{colour}" if (colour := request.tag_colours.get(tag.lower())) else "tag" for tag in shown]
+    if url:
+        links = ((one, url, urlencode({"tags": tag}), tag) for one, tag in zip(classes, shown, strict=True))
+        return format_html_join(" ", '<a class="{}" href="{}?{}">{}</a>', links)
+    chips = format_html_join(" ", '<span class="{}">{}</span>', zip(classes, shown, strict=True))
+    return (
+        format_html('{} <span class="small quiet">+{}</span>', chips, rest)
+        if (rest := len(tags) - len(shown))
+        else chips
+    )
 
 
 @register.filter

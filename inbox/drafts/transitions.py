@@ -34,7 +34,7 @@ MAX_ATTACHMENTS = 10
 MAX_FILE_NAME_LENGTH, MAX_RECIPIENTS_LENGTH = 150, 4_000
 # Other types, such as multipart/*, would not be treated as a file by a mail program.
 SAFE_CONTENT_TYPE = re.compile(r"(?!multipart/|message/)[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,90}")
-UNFILLED_PLACEHOLDER = re.compile(r"\{\{[^{}\n]{0,60}\}\}|\{\{|\[\[[^\[\]\n]{1,100}\]\]")
+UNFILLED_PLACEHOLDER = re.compile(r"\{\{[^{}\n]{0,80}\}\}|\{\{|\[\[[^\[\]\n]{1,100}\]\]")
 # Metadata key of a thread that was created for a draft and has no messages yet.
 OPENED_FOR_DRAFT = "opened_for_draft"
 CHANGED_ELSEWHERE = (

@@ -1,11 +1,11 @@
 """Placeholders in an email, such as `{{lead_name}}`, their values for a recipient, and gaps such as `[[your answer]]`.
 
-Plain substitution from a fixed list. The values are not searched for placeholders again. An unknown placeholder, or one
-without a value, blocks sending, and so does a gap: a person fills it in.
+Plain substitution from a fixed list and the definitions of custom fields. The values are not searched for placeholders
+again. An unknown placeholder, or one without a value, blocks sending, and so does a gap: a person fills it in.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from crm.exceptions import InvalidInput
 from crm.models import Client, ClientType, User
@@ -13,6 +13,7 @@ from crm.records.local_time import agency_style, agency_today
 from crm.templatetags.crm import money
 from crm.text.addresses import agency_sender
 from crm.text.names import first_name
+from inbox.email_templates.custom_placeholders import CUSTOM_PREFIX, custom_meanings, custom_values
 from leads.models import Lead
 
 PLACEHOLDER_MEANINGS = {
@@ -40,7 +41,8 @@ def fill_placeholders(text: str, values: Mapping[str, str]) -> str:
     check_placeholders(text)
     empty = [name for name in find_placeholders(text) if not values.get(name, "").strip()]
     if empty:
-        missing = ", ".join(f"{{{{{name}}}}} ({PLACEHOLDER_MEANINGS[name].lower()})" for name in empty)
+        meanings = known_meanings(empty)
+        missing = ", ".join(f"{{{{{name}}}}} ({meanings[name].lower()})" for name in empty)
         raise InvalidInput(f"No value for {missing}. Fill it in by hand, or remove the placeholder.")
     return PLACEHOLDER_PATTERN.sub(lambda match: values[match[1].strip()], text)
 
@@ -56,14 +58,22 @@ def check_placeholders(text: str) -> None:
     Raises:
         InvalidInput: one does not; the message names it.
     """
-    unknown = [name for name in find_placeholders(text) if name not in PLACEHOLDER_MEANINGS]
+    names = find_placeholders(text)
+    known = known_meanings(names)
+    unknown = [name for name in names if name not in known]
     if unknown:
         shown = ", ".join(
             f"“{{{{{name[:MAX_SHOWN_PLACEHOLDER_LENGTH]}}}}}”" for name in unknown[:MAX_SHOWN_PLACEHOLDERS]
         )
-        raise InvalidInput(f"Unknown placeholder {shown}. Use one of: {', '.join(PLACEHOLDER_MEANINGS)}.")
+        offered = f"{', '.join(PLACEHOLDER_MEANINGS)}, or {CUSTOM_PREFIX} with the key of a custom field"
+        raise InvalidInput(f"Unknown placeholder {shown}. Use one of: {offered}.")
     if "{{" in PLACEHOLDER_PATTERN.sub("", text):
         raise InvalidInput("A “{{” is not closed by “}}”.")
+
+
+def known_meanings(names: Iterable[str]) -> dict[str, str]:
+    """Return what those of `names` that are placeholders stand for."""
+    return {**PLACEHOLDER_MEANINGS, **custom_meanings(names)}
 
 
 def find_placeholders(text: str) -> list[str]:
@@ -80,6 +90,7 @@ def placeholder_values(recipient: Lead | Client, sender: User | None) -> dict[st
     """Return the value of every placeholder, for an email from `sender` to `recipient`."""
     return {
         **(lead_values(recipient) if isinstance(recipient, Lead) else client_values(recipient)),
+        **custom_values(recipient),
         **sender_values(sender),
     }
 

@@ -16,6 +16,7 @@ from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order
 from crm.screens.pickers import RecordChoiceField
 from crm.screens.record_admin import RecordAdmin
+from inbox.email_templates.custom_placeholders import custom_meanings
 from inbox.email_templates.placeholders import PLACEHOLDER_MEANINGS, fill_placeholders, placeholder_values
 from inbox.models import Thread
 from inbox.models.email_template import EmailTemplate, TemplateCategory
@@ -61,9 +62,8 @@ class EmailTemplateAdmin(RecordAdmin):
     def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "body":
-            field.help_text = (
-                "Available placeholders: " + ", ".join(f"{{{{{name}}}}}" for name in PLACEHOLDER_MEANINGS) + "."
-            )
+            names = [*PLACEHOLDER_MEANINGS, *custom_meanings()]
+            field.help_text = "Available placeholders: " + ", ".join(f"{{{{{name}}}}}" for name in names) + "."
         return field
 
     def page_context(self, request: HttpRequest, row: EmailTemplate) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class EmailTemplateAdmin(RecordAdmin):
         lead = form.cleaned_data["lead"] if form is not None and form.is_valid() else None
         return {
             **super().page_context(request, row),
-            "placeholders": PLACEHOLDER_MEANINGS.items(),
+            "placeholders": {**PLACEHOLDER_MEANINGS, **custom_meanings()}.items(),
             "preview_form": form,
             "lead": lead,
             **(render_preview(row, lead, request.user) if lead else {}),

@@ -88,6 +88,11 @@ def object_problem(schema: dict[str, Any], path: str = "") -> str:
     return next(filter(None, problems), "")
 
 
+def is_answer(value: Any, schema: dict[str, Any]) -> bool:
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    return jsonschema.Draft202012Validator(schema, format_checker=checker).is_valid(value)
+
+
 def question_problem(schema: Any, path: str) -> str:
     if not isinstance(schema, dict):
         return f"{path}: a question must be a JSON object."
@@ -96,6 +101,8 @@ def question_problem(schema: Any, path: str) -> str:
     for name, kind in HINT_TYPES.items():
         if name in schema and not isinstance(schema[name], kind):
             return f"{path}: “{name}” has the wrong type."
+    if "default" in schema and not is_answer(schema["default"], schema):
+        return f"{path}: the default does not answer the question."
     if "items" not in schema:
         return object_problem(schema, f"{path}.") if schema.get("type") == "object" else ""
     items = schema["items"]

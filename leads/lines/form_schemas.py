@@ -6,8 +6,17 @@ from leads.models import InsuranceType
 
 
 def line_form_schema(line: InsuranceType) -> Schema:
-    """Return the questions that `line` asks, for inputs, with the version for the saved data."""
-    return asked_questions(line_schema(line))
+    """Return the questions that `line` asks, for inputs, with the version for the saved data.
+
+    Defaults are left out: they belong to new records, and an input would show them for a missing answer.
+    """
+    return without_defaults(asked_questions(line_schema(line)))
+
+
+def without_defaults(form: Schema) -> Schema:
+    """Return `form` without the defaults of its questions."""
+    properties = {key: without_keys(inner, "default") for key, inner in form.get("properties", {}).items()}
+    return {**form, "properties": properties} if properties else form
 
 
 def line_schema(line: InsuranceType) -> Schema:

@@ -13,8 +13,15 @@ from unfold.widgets import (
 )
 
 from crm.models.custom_field import KINDS_WITH_CHOICES
-from crm.schema.forms import ChoicesField, key_from_label
-from crm.screens.json_forms.schema import Schema
+from crm.schema.forms import (
+    DEFAULT_NOTATION,
+    ChoicesField,
+    DefaultTextField,
+    default_as_text,
+    key_from_label,
+    read_default,
+)
+from crm.screens.json_forms.schema import Schema, without_keys
 from leads.lines.form_rules import MAX_FORM_LENGTH, form_problem, key_problem
 from leads.lines.questions import (
     GROUP,
@@ -80,6 +87,9 @@ class QuestionForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text="A heading above the questions of one section, which stand together.",
     )
+    default_text = DefaultTextField(
+        help_text=f"What the form of a new lead or policy begins with: {DEFAULT_NOTATION}. Stored answers stay."
+    )
     is_required = forms.BooleanField(
         label="Required",
         required=False,
@@ -95,6 +105,8 @@ class QuestionForm(forms.Form):
             self.fields["choices"] = ChoicesField(label="Choices")
         if kind == GROUP or group:
             del self.fields["section"]
+        if kind in {GROUP, OTHER} or group:
+            del self.fields["default_text"]
         self.fields["kind"].choices = [
             (value, label) for value, label in QUESTION_KINDS.items() if value != GROUP or not (question or group)
         ]
@@ -120,23 +132,50 @@ class QuestionForm(forms.Form):
             self.add_error("choices", "Enter the choices.")
         if cleaned.get("choices") and cleaned.get("kind") and cleaned["kind"] not in KINDS_WITH_CHOICES:
             self.add_error("choices", "Only the kinds “Choice” and “Several choices” have choices. Empty the rows.")
+        if cleaned.get("default_text") and not self.errors:
+            self.check_default(cleaned)
         return cleaned
 
-    def changed_form(self) -> Schema:
-        """Return the line's form with this question; the form is valid."""
-        cleaned, question = self.cleaned_data, self.question
-        schema = dict(question.schema) if question else {}
+    def check_default(self, cleaned: dict[str, Any]) -> None:
+        """Refuse a default that does not answer the question; keep it as a value."""
+        if cleaned.get("kind") == GROUP:
+            self.add_error("default_text", "A repeated group has no default. Empty this field.")
+            return
+        schema = self.changed_schema(cleaned)
+        cleaned["default"], errors = read_default(schema, cleaned["default_text"].strip())
+        choices = [row for row in cleaned.get("choices", []) if row["retired"]]
+        if any(row["value"] in as_list(cleaned["default"]) for row in choices):
+            errors = ["This choice is retired. Choose another default."]
+        if errors:
+            self.add_error("default_text", errors)
+
+    def changed_schema(self, cleaned: dict[str, Any]) -> Schema:
+        """Return the schema of the question with its kind, choices and unit."""
+        schema = dict(self.question.schema) if self.question else {}
         if kind := cleaned.get("kind"):
             schema = of_kind(schema, kind)
             schema = with_choices_of_kind(schema, kind, cleaned.get("choices", []))
             if kind in UNIT_KINDS:
                 schema = with_hints(schema, unit=cleaned["unit"].strip())
+        return schema
+
+    def changed_form(self) -> Schema:
+        """Return the line's form with this question; the form is valid."""
+        cleaned, question = self.cleaned_data, self.question
+        schema = self.changed_schema(cleaned)
+        if "default_text" in self.fields:
+            schema = without_keys(schema, "default")
+            schema |= {"default": cleaned["default"]} if cleaned.get("default") is not None else {}
         hints = {name: cleaned[name].strip() for name in ("description", "section") if name in cleaned}
         schema = with_hints(schema, **hints)
         if question is None or cleaned["label"] != question.label:
             schema["title"] = cleaned["label"]
         key = question.key if question else cleaned["key"]
         return put_question(self.form_before, Question(key, schema, self.group, cleaned["is_required"]))
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def question_initial(question: Question) -> dict[str, Any]:
@@ -147,6 +186,9 @@ def question_initial(question: Question) -> dict[str, Any]:
         "description": question.schema.get("description", ""),
         "section": question.section,
         "is_required": question.is_required,
+        "default_text": default_as_text(question.schema, question.schema.get("default"))
+        if question.has_default
+        else "",
         "choices": question.choices if question.kind in KINDS_WITH_CHOICES else [],
     }
 

@@ -1,7 +1,8 @@
 """The questions in the JSON Schema of a line's form, and its changes. Pure: no database.
 
 A change touches only the keywords that it is about; every other keyword of a schema stays. Beside the hints of
-`crm/screens/json_forms/schema.py` a question may have `retired`: true if it is no longer asked. Its answers stay.
+`crm/screens/json_forms/schema.py` a question may have `retired`: true if it is no longer asked. Its answers stay. Its
+`default` is what the form of a new record begins with; stored answers never get it.
 """
 
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ KIND_BY_FORMAT = {
 # What a person reads, and nothing that decides whether an answer fits. `form_shape` of the database has the same list.
 HINTS = frozenset(
     {"title", "description", "propertyOrder", "section", "retired", "retiredChoices", "labels", "unit", "widget"}
-    | {"spareRows"}
+    | {"spareRows", "default"}
 )
 KIND_KEYWORDS = ("type", "format", "enum", "labels", "retiredChoices", "items", "uniqueItems", "widget", "maxLength")
 LIMITS = frozenset({"minimum", "maximum", "maxLength"})
@@ -82,12 +83,23 @@ class Question:
         return choice_rows(self.schema.get("items", {}) if self.kind == CustomFieldKind.CHOICES else self.schema)
 
     @property
+    def has_default(self) -> bool:
+        """Whether a new form begins with an answer. Entries of groups begin empty: each spare one would be stored."""
+        if self.is_retired or self.group or self.kind in {GROUP, OTHER} or "default" not in self.schema:
+            return False
+        default = self.schema["default"]
+        retired = {row["value"] for row in self.choices if row["retired"]}
+        return not any(one in retired for one in (default if isinstance(default, list) else [default]))
+
+    @property
     def advanced(self) -> Schema:
         """The keywords that the editor keeps and does not edit."""
         kept = set(self.schema) if self.kind == OTHER else set(self.schema) - EDITED_KEYWORDS
         usual_length = SCHEMA_BY_QUESTION_KIND.get(self.kind, {}).get("maxLength")
         if self.schema.get("maxLength", usual_length) != usual_length:
             kept.add("maxLength")
+        if self.group and "default" in self.schema:
+            kept.add("default")
         return {key: self.schema[key] for key in sorted(kept - {"title", "description", "section", "retired"})}
 
     @property
@@ -242,6 +254,12 @@ def asked_questions(form: Schema) -> Schema:
     properties = {key: asked_questions(inner) for key, inner in form["properties"].items() if not inner.get("retired")}
     required = [key for key in form.get("required", []) if key in properties]
     return with_hints({**form, "properties": properties}, required=required)
+
+
+def default_answers(form: Schema) -> dict[str, Any]:
+    """Return the answers that a new form begins with; a retired question or choice is no default."""
+    defaults = {question.key: question.schema.get("default") for question in questions_of(form) if question.has_default}
+    return {key: value for key, value in defaults.items() if value not in (None, "", [], {})}
 
 
 def shape_of(schema: Any) -> Any:

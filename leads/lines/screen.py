@@ -18,8 +18,17 @@ from crm.records.base import can_see_everyone
 from crm.screens.json_forms.fields import SchemaWidget
 from crm.screens.json_forms.schema import Schema
 from crm.screens.record_admin import CountedDeletionMixin
+from leads.lines.form_schemas import without_defaults
 from leads.lines.forms import FormAsJson, InsuranceTypeForm, QuestionForm, existing_question
-from leads.lines.questions import GROUP, asked_questions, find_question, move_question, questions_of, retire_question
+from leads.lines.questions import (
+    GROUP,
+    asked_questions,
+    default_answers,
+    find_question,
+    move_question,
+    questions_of,
+    retire_question,
+)
 from leads.lines.survey import SAMPLED_ROW_COUNT, survey_answers
 from leads.lines.transitions import change_form, form_digest, start_upgrade
 from leads.models import InsuranceType
@@ -36,6 +45,7 @@ class InsuranceTypeAdmin(CountedDeletionMixin, ModelAdmin):
     form = InsuranceTypeForm
     list_display = ("name", "code", "questions", "is_personal", "is_commercial", "is_active", "schema_version")
     ordering = ("name",)
+    change_form_outer_before_template = "crm/form_heading.html"
     change_form_before_template = "leads/lines/link.html"
 
     def get_readonly_fields(self, request: HttpRequest, obj: InsuranceType | None = None) -> tuple[str, ...]:
@@ -180,7 +190,8 @@ class InsuranceTypeAdmin(CountedDeletionMixin, ModelAdmin):
             return HttpResponseRedirect(page_address(line, "records"))
         title = f"Answers to the questions of {line}"
         survey = survey_answers(line)
-        return self.page(request, "records", line, title, survey=survey, sampled_row_count=SAMPLED_ROW_COUNT)
+        context = {"survey": survey, "needs_upgrade": survey.needs_upgrade(line.schema_version)}
+        return self.page(request, "records", line, title, **context, sampled_row_count=SAMPLED_ROW_COUNT)
 
 
 def address_name(page: str) -> str:
@@ -192,5 +203,5 @@ def page_address(line: InsuranceType, page: str) -> str:
 
 
 def render_form(form: Schema) -> str:
-    """Return the inputs of a form for a preview."""
-    return SchemaWidget(asked_questions(form)).render("preview", {})
+    """Return the inputs of a form for a preview, as a new record begins."""
+    return SchemaWidget(without_defaults(asked_questions(form))).render("preview", default_answers(form))

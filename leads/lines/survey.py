@@ -25,6 +25,12 @@ class Survey:
     versions: Counter[int | None] = field(default_factory=Counter)
     misfits: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     labels: dict[str, str] = field(default_factory=dict)
+    # Whether every record was read, because no table has more than the newest.
+    is_whole: bool = True
+
+    def needs_upgrade(self, version: int) -> bool:
+        """Whether a record may have another version than `version`."""
+        return not self.is_whole or bool(self.versions.keys() - {version})
 
     @property
     def version_rows(self) -> list[tuple[int | None, int]]:
@@ -50,7 +56,10 @@ def survey_answers(line: InsuranceType) -> Survey:
                 ) AS {source.table} WHERE {source.condition} AND deleted_at IS NULL""",
                 source.params,
             )
-            for (text,) in cursor:
+            answers_of_rows = cursor.fetchall()
+            cursor.execute(f"SELECT count(*) FROM (SELECT FROM {source.table} LIMIT {SAMPLED_ROW_COUNT + 1}) AS read")
+            survey.is_whole &= cursor.fetchone()[0] <= SAMPLED_ROW_COUNT
+            for (text,) in answers_of_rows:
                 answers = json.loads(text)
                 survey.record_count += 1
                 survey.versions[stored_version(answers)] += 1

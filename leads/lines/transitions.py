@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -93,7 +93,8 @@ def check_stored_answers(line: InsuranceType, form: Schema, *, tells_answers: bo
         InvalidInput: an answer that fits the present form would neither fit nor convert.
     """
     after = {(question.group, question.key): question for question in all_questions(form)}
-    problems, convertible = [], 0
+    problems: list[Refusal] = []
+    convertible = 0
     for question in all_questions(line.form_schema):
         changed = after.get((question.group, question.key))
         if changed is not None and is_wider(question, changed):
@@ -108,7 +109,7 @@ def check_stored_answers(line: InsuranceType, form: Schema, *, tells_answers: bo
                 convertible += count
         problems += [refusal(question, changed, misfits, tells_answers)] if misfits.count else []
     if problems:
-        raise InvalidInput(" ".join(problems))
+        raise InvalidInput(describe_refusals(problems))
     return convertible
 
 
@@ -127,21 +128,41 @@ def without_choices(shape: Schema) -> Schema:
     return {key: value for key, value in shape.items() if key not in {"enum", "items", "type"}}
 
 
-def refusal(before: Question, after: Question | None, misfits: Misfits, tells_answers: bool) -> str:
+class Refusal(NamedTuple):
+    """Why a question cannot change, and what to do instead, which is said once for several questions."""
+
+    reason: str
+    advice: str = ""
+
+
+RETIRE_QUESTION = ("Retire the question instead of removing it.", "Retire the questions instead of removing them.")
+RETIRE_CHOICE = ("Retire the choice instead of removing it.", "Retire the choices instead of removing them.")
+
+
+def describe_refusals(refusals: list[Refusal]) -> str:
+    """Return the reasons of all `refusals`, each kind of advice once after its reasons."""
+    sentences = []
+    for one, several in (RETIRE_QUESTION, RETIRE_CHOICE, ("", "")):
+        reasons = [refusal.reason for refusal in refusals if refusal.advice == one]
+        sentences += [*reasons, one if len(reasons) == 1 else several] if reasons else []
+    return " ".join(filter(None, sentences))
+
+
+def refusal(before: Question, after: Question | None, misfits: Misfits, tells_answers: bool) -> Refusal:
     """Return why a question cannot change, with the number of answers in the way if `tells_answers`."""
     answers = (
         f"{misfits.count:,} stored answer{'' if misfits.count == 1 else 's'}" if tells_answers else "stored answers"
     )
     if after is None:
-        return f"“{before.label}” has {answers}. Retire the question instead of removing it."
+        return Refusal(f"“{before.label}” has {answers}.", RETIRE_QUESTION[0])
     example = (
         f", such as “{shorten(misfits.example, MAX_EXAMPLE_LENGTH)}” ({misfits.example_count:,})"
         if tells_answers
         else ""
     )
     if before.kind == after.kind and before.kind in KINDS_WITH_CHOICES:
-        return f"“{before.label}”: {answers} would lose a choice{example}. Retire the choice instead of removing it."
-    return f"“{before.label}” cannot become “{after.kind_label}”: {answers} would not fit{example}."
+        return Refusal(f"“{before.label}”: {answers} would lose a choice{example}.", RETIRE_CHOICE[0])
+    return Refusal(f"“{before.label}” cannot become “{after.kind_label}”: {answers} would not fit{example}.")
 
 
 # Versions

@@ -38,12 +38,12 @@ class InsuranceType(Record):
         max_length=40, unique=True, help_text="Key of the data of this line. It cannot be changed later."
     )
     name = models.CharField(max_length=80)
-    is_personal = models.BooleanField(default=False, db_default=False)
-    is_commercial = models.BooleanField(default=False, db_default=False)
+    is_personal = models.BooleanField("personal", default=False, db_default=False)
+    is_commercial = models.BooleanField("commercial", default=False, db_default=False)
     description = models.TextField(blank=True, default="", db_default="")
     form_schema = json_field(dict)
     schema_version = models.PositiveIntegerField(default=1, db_default=1)
-    is_active = models.BooleanField(default=True, db_default=True)
+    is_active = models.BooleanField("active", default=True, db_default=True)
 
     objects = InsuranceTypeManager()
 

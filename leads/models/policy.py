@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Coalesce
 
@@ -256,6 +257,7 @@ class Policy(Record):
                 name="policies_book",
             ),
             search_index("policies"),
+            GinIndex(OpClass("data", name="jsonb_path_ops"), condition=LIVE, name="policies_data"),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from crm.screens.custom_fields.form_field import custom_fields_field
 from crm.screens.json_forms.fields import SchemaField, replace_fields
 from crm.screens.record_forms import RecordForm
-from leads.forms import SHOW_LINE_BUTTON, UncheckedFormMixin, chosen_line
+from leads.forms import SHOW_LINE_BUTTON, UncheckedFormMixin, chosen_line, prefill_defaults
 from leads.lines.form_schemas import line_form_schema
 from leads.models import InsuranceType, Policy
 from leads.models.policy import FIRST_STATUSES
@@ -21,6 +21,9 @@ class PolicyForm(RecordForm):
     class Media:
         js = ("leads/line_fields.js",)
 
+    # Whether the form is shown again as it was filled in, because a line was chosen.
+    is_unchecked = False
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "status" in self.fields:
@@ -33,6 +36,8 @@ class PolicyForm(RecordForm):
             self.fields.pop("data", None)
         else:
             replace_fields(self, {"data": SchemaField(line_form_schema(line), label=line.name)})
+            if not self.instance.data and (self.is_unchecked or not self.is_bound):
+                prefill_defaults(self, "data", line)
 
     def line(self) -> InsuranceType | None:
         """Return the line of the policy, or the one that is chosen in the form of a new policy."""

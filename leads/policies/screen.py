@@ -6,6 +6,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from crm.records.local_time import agency_today
+from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.export import ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
@@ -97,6 +98,7 @@ class PolicyAdmin(RecordAdmin):
         AddPolicyNote,
         CancelPolicy,
     )
+    bulk_actions = (set_field_action(Policy),)
     list_export = ListExport(
         (
             ExportColumn("Client", "client__name"),

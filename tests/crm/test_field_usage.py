@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.core.signals import request_finished
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Lower
@@ -177,3 +177,12 @@ def test_forked_child_leaves_the_counts_to_its_parent():
         os._exit(0)
     os.waitpid(child, 0)
     assert (os.read(read, 9), len(buffer)) == (b"0", 1)
+
+
+@pytest.mark.django_db
+def test_database_keeps_one_row_for_a_key_and_a_day():
+    key = {"table": "crm.client", "column": "custom_fields", "key": "k" * 5_000, "day": "2026-11-29"}
+    FieldUsage.objects.create(**key)
+    FieldUsage.objects.create(**{**key, "day": "2026-11-30"})
+    with pytest.raises(IntegrityError, match="field_usages_once"), transaction.atomic():
+        FieldUsage.objects.create(**key)

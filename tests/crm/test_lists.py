@@ -25,6 +25,8 @@ from tests.cast import (
     make_suggestion,
     make_thread,
     make_ticket,
+    make_user,
+    page_text,
 )
 
 pytestmark = pytest.mark.django_db
@@ -200,3 +202,16 @@ def test_agent_sees_own_and_unassigned_records_only(as_ann, ann, bob):
 )
 def test_tables_are_named_in_words(table, count, name):
     assert table_name(table, count) == name
+
+
+def test_list_without_a_search_or_filters_offers_none(as_max):
+    text = page_text(browser(make_user("theo", "schema admin")).get("/crm/schemathresholds/"))
+    assert "Thresholds of the schema advice" in text
+    assert 'role="search"' not in text and "</span> Filter" not in text and "Save view" not in text
+    text = page_text(as_max.get("/crm/client/"))
+    assert 'role="search"' in text and "</span> Filter" in text
+
+
+def test_form_of_a_new_record_has_a_heading(as_max):
+    assert "<h1>New lead</h1>" in page_text(as_max.get("/leads/lead/add/"))
+    assert "<h1>New" not in page_text(as_max.get(f"/crm/client/{make_client().pk}/change/?edit"))

@@ -16,11 +16,12 @@ from crm.records.activity import SYSTEM_ACTOR
 from crm.records.merging.row_changes import without_change
 from crm.records.merging.rules import differences
 from crm.records.merging.transitions import kept_changes, merge, unmerge
+from crm.records.tags.transitions import add_tag
 from crm.records.transitions import add_note, restore
 from inbox.models import Direction, Message
 from inbox.transitions import add_to_thread
 from leads.models import ContactLead, Lead, Task
-from leads.transitions import add_signals, add_tag
+from leads.transitions import add_signals
 from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket, make_user
 
 pytestmark = pytest.mark.django_db

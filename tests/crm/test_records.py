@@ -15,9 +15,10 @@ from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors
 from crm.models import ActivityLog, ActorType, Client, ContactClient, Project, User
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
 from crm.records.history import display_value, load_history
+from crm.records.tags.transitions import add_tag
 from crm.records.transitions import add_note, assign, create, permission_name, purge, restore, soft_delete
 from leads.models import ContactLead, Lead, LeadStatus, Task
-from leads.transitions import add_tag, change_status
+from leads.transitions import change_status
 from tests.cast import (
     browser,
     make_client,

@@ -211,3 +211,11 @@ def test_conflicting_kinds():
     assert unfitting_kinds({"date": 9, "text": 1}, "date") == {"text": 1}
     assert unfitting_kinds({"number": 9, "huge_number": 1}, "number") == {"huge_number": 1}
     assert unfitting_kinds({"empty": 9}) == {}
+
+
+def test_scan_follows_the_most_frequent_groups_only(monkeypatch):
+    monkeypatch.setattr(scanning, "MAX_SOURCES", 1)
+    make_client(custom_fields={"often": {"a": 1}, "seldom": {"b": 1}})
+    make_client(custom_fields={"often": {"a": 2}})
+    found = scan_clients()
+    assert {"often", "seldom", "often.a"} <= set(found) and "seldom.b" not in found

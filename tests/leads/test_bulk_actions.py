@@ -176,7 +176,7 @@ def test_viewer_has_no_bulk_actions(vera, three_leads):
 
 def test_agent_is_offered_permitted_bulk_actions_only(as_ann, three_leads, bob):
     offered = [name for name, _ in as_ann.get(URL).context["action_form"].fields["action"].choices if name]
-    assert offered == ["stage", "take", "tier", "tag"]
+    assert offered == ["stage", "take", "tier", "set_field", "tag", "untag"]
     assert apply_action(as_ann, "assign", three_leads, owner=bob.pk) == ["No action selected."]
     assert apply_action(as_ann, "delete", three_leads) == ["No action selected."]
     assert not any(lead.is_deleted or lead.assigned_to == bob for lead in reload(*three_leads))

@@ -57,6 +57,7 @@ SECRET_COLUMNS: set[str] = set()
 WITHOUT_PERSONS: dict[str, str] = {
     "crm.user": "Staff.",
     "crm.savedview": "Views of lists that staff saved.",
+    "crm.tag": "Names and colours of tags.",
     "crm.customfield": "What the custom fields of a table mean.",
     "crm.fieldusage": "How often staff used the keys of JSON columns.",
     "crm.fieldstatistic": "Names and counts of the keys of JSON columns, without values.",

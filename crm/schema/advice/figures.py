@@ -122,7 +122,7 @@ def make_figures(
         is_inside_list=ELEMENTS in path_steps(row.key),
         has_gin=row.column in indexes.gin_columns,
         index_name=indexes.name_for(row.column, row.key),
-        is_promotable=row.column == JsonColumn.CUSTOM_FIELDS and len(path_steps(row.key)) == 1,
+        can_be_column=row.column == JsonColumn.CUSTOM_FIELDS and len(path_steps(row.key)) == 1,
     )
 
 

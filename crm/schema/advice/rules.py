@@ -23,10 +23,6 @@ class Decision(TextChoices):
     RETIRE = "retire", "Retire"
 
 
-PROMOTIONS = frozenset({Decision.INDEX, Decision.COLUMN})
-NOT_PROMOTABLE = "Only a custom field can get an index or a column by a request."
-
-
 @dataclass(frozen=True)
 class KeyFigures:
     """What the rules know of a key. `unused_days` is null if the key was used, or not counted for so long."""
@@ -43,8 +39,8 @@ class KeyFigures:
     has_gin: bool = False
     index_name: str = ""
     column_name: str = ""
-    # Whether a request can give it an index or a column of its own.
-    is_promotable: bool = True
+    # Whether a request can make it a column.
+    can_be_column: bool = True
 
     @property
     def filled_percent(self) -> float:
@@ -82,8 +78,7 @@ def advise(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice:
     """Return the advice of the first rule that applies."""
     for rule in RULES:
         if (advice := rule(figures, thresholds)) is not None:
-            is_refused = advice.decision in PROMOTIONS and not figures.is_promotable
-            return Advice(Decision.STAY, f"{advice.reason} {NOT_PROMOTABLE}") if is_refused else advice
+            return advice
     reason = (
         f"{times(figures.searches)} filtered or sorted in {thresholds.window_days} days by {people(figures.people)}; "
         f"an index needs {thresholds.index_uses} by {thresholds.index_people}."
@@ -144,7 +139,7 @@ def make_column(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice | N
         and figures.filled_percent >= thresholds.column_filled_percent
         and figures.kind_percent >= thresholds.column_kind_percent
     )
-    if not reached or figures.main_kind in {ValueKind.OBJECT, ValueKind.LIST}:
+    if not (reached and figures.can_be_column) or figures.main_kind in {ValueKind.OBJECT, ValueKind.LIST}:
         return None
     reason = (
         f"{times(figures.searches)} filtered or sorted in {thresholds.window_days} days by {people(figures.people)} "

@@ -8,8 +8,9 @@ from django.apps import apps
 from django.db import connection
 from psycopg import sql
 
-from crm.exceptions import IllegalTransition
+from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import CustomFieldTable, SchemaChange, SchemaDecision
+from crm.models.schema_change import JsonColumn
 from crm.schema.promotion.backfill import Backfill, estimate_rows
 from crm.schema.promotion.base import Promotion
 from crm.schema.promotion.columns import KeyColumn
@@ -56,6 +57,8 @@ class ColumnPromotion(Promotion):
 
     @classmethod
     def check_decision(cls, change: SchemaChange) -> str:
+        if change.column != JsonColumn.CUSTOM_FIELDS:
+            raise InvalidInput("Only a custom field becomes a column. The answers of a line can get an index.")
         kind = comparable_kind(change)
         same_key = SchemaChange.objects.applied().filter(table=change.table, column=change.column, key=change.key)
         if same_key.filter(decision=SchemaDecision.COLUMN).exists():

@@ -14,6 +14,7 @@ from crm.schema.promotion.index_builds import build_indexes, index_problems, rem
 from crm.schema.promotion.indexes import NAME_PREFIX, PromotedKey
 from crm.schema.promotion.monitor import ChangeMonitor
 from crm.schema.promotion.patience import run_patiently
+from crm.screens.custom_fields.questions import find_questions
 from crm.screens.custom_fields.sort_keys import SORT_KEYS
 
 OUR_INDEXES_SQL = """
@@ -81,18 +82,32 @@ def has_statistics(name: str) -> bool:
 
 
 def comparable_kind(change: SchemaChange) -> str:
-    """Return the kind by which the values of the key of `change` compare.
+    """Return the kind by which filters compare the values of the key, of one that has an order.
 
     Raises:
-        InvalidInput: the key is no custom field, or its kind has no order.
+        InvalidInput: the key has no definition, several that contradict each other, or stands in a repeated group; or
+            its kind has no order.
     """
-    if change.column != JsonColumn.CUSTOM_FIELDS:
-        raise InvalidInput("Only custom fields get an index or a column here: their kind says how values compare.")
-    field = change.defined_field()
-    if field is None:
-        raise InvalidInput(f"Define “{change.key[:60]}” as a custom field first: its kind says how values compare.")
-    if field.kind not in SORT_KEYS:
+    kind = defined_kind(change)
+    if kind not in SORT_KEYS:
         raise InvalidInput(
             "Several choices stay in JSON: they have no order, and their filters use the index of the whole column."
         )
-    return field.kind
+    return kind
+
+
+def defined_kind(change: SchemaChange) -> str:
+    name = change.key[:60]
+    if change.column == JsonColumn.CUSTOM_FIELDS:
+        field = change.defined_field()
+        if field is None:
+            raise InvalidInput(f"Define “{name}” as a custom field first: its kind says how values compare.")
+        return field.kind
+    questions = find_questions(change.table, change.column, change.key)
+    if not questions:
+        raise InvalidInput(f"No line asks for “{name}”: the kind of a question says how values compare.")
+    if any(one.is_repeated for one in questions):
+        raise InvalidInput(f"“{name}” is in a repeated group: an index of one value cannot serve several entries.")
+    if len({one.kind for one in questions}) > 1:
+        raise InvalidInput(f"Several lines ask for “{name}”, as different kinds: their values do not compare.")
+    return questions[0].kind

@@ -14,7 +14,9 @@ from django.db import connection
 from psycopg import sql
 
 from crm.models import CustomFieldKind, SchemaChange
-from crm.screens.custom_fields.sort_keys import SORT_KEYS
+from crm.models.schema_change import JsonColumn
+from crm.records.json_keys import path_steps
+from crm.screens.custom_fields.sort_keys import SORT_KEYS, compose_holder
 
 NAME_PREFIX = "cf_"
 # Of these kinds, an index of words serves "contains".
@@ -88,14 +90,24 @@ class PromotedKey:
         return f"{NAME_PREFIX}{self.db_table[:24]}_{sha256(identity.encode()).hexdigest()[:20]}"
 
     @property
+    def steps(self) -> list[str]:
+        """The steps to the value in the column. The key of a custom field is one, whatever it holds."""
+        return [self.key] if self.column == JsonColumn.CUSTOM_FIELDS else path_steps(self.key)
+
+    @property
+    def holder(self) -> sql.Composed:
+        """The JSON object that holds the value."""
+        return compose_holder(self.column, self.steps)
+
+    @property
     def sort_expression(self) -> sql.Composed:
         """The expression by which filters and orders compare the key."""
-        return SORT_KEYS[self.kind].compose(sql.Identifier(self.column), self.key)
+        return SORT_KEYS[self.kind].compose(self.holder, self.steps[-1])
 
     @property
     def indexes(self) -> tuple[KeyIndex, ...]:
         """The indexes of the key. They are partial on live rows, as the lists are."""
-        definitions = index_definitions(sql.Identifier(self.column), self.key, self.kind)
+        definitions = index_definitions(self.holder, self.steps[-1], self.kind)
         return tuple(
             live_index(f"{self.base_name}_{end}", label, self.db_table, text) for end, label, text in definitions
         )

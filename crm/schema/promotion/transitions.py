@@ -73,7 +73,8 @@ def undo_change(change: SchemaChange, *, by: Actor | User) -> None:
 def move_as_person(change: SchemaChange, state: SchemaChangeState, verb: str, word: str, *, by: Actor | User) -> None:
     Actor.of(by).require_permission(DECIDE_PERMISSION, "carry out requests for the schema")
     if not move(change, state, step="", progress=None, error_message=""):
-        raise IllegalTransition(f"This change is {change.get_state_display().lower()}, so this is not possible.")
+        done = "undone" if state == SchemaChangeState.UNDOING else verb
+        raise IllegalTransition(f"This change is {change.get_state_display().lower()}, so it cannot be {done}.")
     record(change, verb, by=by, summary=f"{word}: {change.get_decision_display()} for “{change.key}”")
 
 

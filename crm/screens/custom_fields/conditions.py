@@ -1,4 +1,4 @@
-"""What can be asked of a custom field, as conditions on the column `custom_fields`."""
+"""What can be asked of a custom field or of a question of a form, as conditions on its JSON column."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,14 +7,31 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q, Value
-from django.db.models.fields.json import KeyTransform
-from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, IContains, In, LessThan, LessThanOrEqual
+from django.db.models.lookups import (
+    Exact,
+    GreaterThan,
+    GreaterThanOrEqual,
+    IContains,
+    In,
+    IsNull,
+    LessThan,
+    LessThanOrEqual,
+)
 from django.utils.dateparse import parse_date
 
 from crm.exceptions import InvalidInput
-from crm.models import CustomField, CustomFieldKind
+from crm.models import CustomFieldKind
+from crm.records.json_keys import ELEMENTS
 from crm.records.local_time import start_of_reader_day
-from crm.screens.custom_fields.sort_keys import COLUMN, SORT_KEYS, sort_key, text_keys, text_value
+from crm.screens.custom_fields.sort_keys import (
+    SORT_KEYS,
+    FilterField,
+    JsonMember,
+    holder,
+    sort_key,
+    text_keys,
+    text_value,
+)
 from crm.text.numbers import parse_typed_number
 
 MAX_QUOTED_LENGTH = 40
@@ -23,6 +40,8 @@ NO_VALUES: tuple[Any, ...] = (None, "", [])
 
 EQUALITY = {"is": "is", "not": "is not"}
 EMPTINESS = {"empty": "is empty", "filled": "is not empty"}
+# These find records by what they do not have.
+NEGATIONS = frozenset({"not", "empty"})
 RANGE_OPERATORS = {"is": "is", "from": "from", "to": "up to", "between": "between", "not": "is not", **EMPTINESS}
 # The first operator of a kind is the one of a filter that names none.
 OPERATORS_BY_KIND: dict[str, dict[str, str]] = {
@@ -35,13 +54,23 @@ OPERATORS_BY_KIND: dict[str, dict[str, str]] = {
     CustomFieldKind.CHOICE.value: {"is": "is", "any": "is any of", "not": "is not", **EMPTINESS},
     CustomFieldKind.CHOICES.value: {"any": "has any of", "all": "has all of", "not": "has none of", **EMPTINESS},
 }
+# The GIN index of a column finds an entry of a repeated group by equality, and nothing else does without reading all.
+REPEATED_OPERATORS = {"is": "one is", "not": "none is"}
+REPEATED_CHOICE_OPERATORS = {"any": "one is any of", "not": "none is any of"}
+
+
+def operators_of(field: FilterField) -> dict[str, str]:
+    """Return the label of each comparison that can be asked of `field`; the first is that of a filter without one."""
+    if field.is_repeated:
+        return REPEATED_CHOICE_OPERATORS if field.has_choices else REPEATED_OPERATORS
+    return OPERATORS_BY_KIND[field.kind]
 
 
 @dataclass(frozen=True)
 class FieldCondition:
     """A question about one field: an operator and its values, still as text. "between" has two values."""
 
-    field: CustomField
+    field: FilterField
     operator: str
     values: tuple[str, ...] = ()
 
@@ -51,14 +80,17 @@ class FieldCondition:
         Raises:
             InvalidInput: the operator does not fit the kind of the field, or a value cannot be read.
         """
-        key, kind = self.field.key, self.field.kind
-        if self.operator not in OPERATORS_BY_KIND[kind]:
+        if self.operator not in operators_of(self.field):
             raise InvalidInput(f"“{self.operator[:MAX_QUOTED_LENGTH]}” is no comparison for “{self.field}”.")
+        condition = self.field.scope & self.value_condition()
+        return condition & self.field.asked if self.operator in NEGATIONS else condition
+
+    def value_condition(self) -> Q:
         if self.operator in EMPTINESS:
-            return is_empty(key) if self.operator == "empty" else ~is_empty(key)
+            return is_empty(self.field) if self.operator == "empty" else ~is_empty(self.field)
         if not self.values or (self.operator == "between" and len(self.values) != 2):
             raise InvalidInput(f"Enter {'both values' if self.operator == 'between' else 'a value'}.")
-        return CONDITION_BY_KIND.get(kind, text_condition)(self)
+        return CONDITION_BY_KIND.get(self.field.kind, text_condition)(self)
 
     def describe(self) -> str:
         """Return the operator and the values for reading."""
@@ -68,32 +100,34 @@ class FieldCondition:
         if self.operator in EMPTINESS:
             names = []
         text = (" and " if self.operator == "between" else ", ").join(names)
-        return f"{OPERATORS_BY_KIND[self.field.kind].get(self.operator, self.operator)} {text}".strip()
+        return f"{operators_of(self.field).get(self.operator, self.operator)} {text}".strip()
 
 
-def equals(key: str, value: Any) -> Q:
-    """Return the rows whose `key` is `value`; of a list, those that have it. The GIN index of the column serves it."""
-    return Q(**{f"{COLUMN}__contains": {key: value}})
+def equals(field: FilterField, value: Any) -> Q:
+    """Return the rows whose `field` is `value`, or has it among others. The GIN index of the column serves it."""
+    for step in reversed(field.steps):
+        value = [value] if field.is_repeated and step == ELEMENTS else {step: value}
+    return Q(**{f"{field.column}__contains": value})
 
 
-def is_empty(key: str) -> Q:
-    """Return the rows without `key`, or with nothing in it."""
-    stored = KeyTransform(key, COLUMN)
+def is_empty(field: FilterField) -> Q:
+    """Return the rows without the key of `field`, or with nothing in it."""
+    stored = JsonMember(holder(field), field.steps[-1])
     blank = [Q(Exact(stored, Value(value, models.JSONField()))) for value in NO_VALUES]
-    return ~Q(**{f"{COLUMN}__has_key": key}) | blank[0] | blank[1] | blank[2]
+    return Q(IsNull(stored, True)) | blank[0] | blank[1] | blank[2]
 
 
-def text_equals(key: str, value: str) -> Q:
-    """Return the rows whose `key` is `value` as text, number or boolean."""
-    condition = equals(key, value)
+def text_equals(field: FilterField, value: str) -> Q:
+    """Return the rows whose `field` is `value` as text, number or boolean."""
+    condition = equals(field, value)
     if value in {"true", "false"}:
-        condition |= equals(key, value == "true")
+        condition |= equals(field, value == "true")
     try:
         number: int | float = int(value) if value.lstrip("-").isdigit() else float(value)
     except (ValueError, OverflowError):
         return condition
     if number - number == 0:  # neither infinite nor "not a number"
-        condition |= equals(key, number)
+        condition |= equals(field, number)
     return condition
 
 
@@ -101,7 +135,7 @@ def text_condition(condition: FieldCondition) -> Q:
     field, value = condition.field, condition.values[0]
     if condition.operator == "contains":
         return Q(IContains(text_value(field), value))
-    same = text_equals(field.key, value)
+    same = text_equals(field, value)
     if condition.operator == "not":
         return ~same
     return same & Q(In(sort_key(field), text_keys(value))) if field.promotion else same
@@ -112,16 +146,16 @@ def yes_no_condition(condition: FieldCondition) -> Q:
     if value not in {"true", "false"}:
         raise InvalidInput(f"“{value[:MAX_QUOTED_LENGTH]}” is neither yes nor no.")
     if condition.operator == "not":
-        return ~equals(field.key, value == "true")
+        return ~equals(field, value == "true")
     if field.promotion:
         return Q(Exact(sort_key(field), Value(int(value == "true"))))
-    return equals(field.key, value == "true")
+    return equals(field, value == "true")
 
 
 def choice_condition(condition: FieldCondition) -> Q:
     """A choice that the definition does not have is no error: rows may have it from an import."""
     is_list = condition.field.kind == CustomFieldKind.CHOICES
-    each = [equals(condition.field.key, [value] if is_list else value) for value in condition.values]
+    each = [equals(condition.field, [value] if is_list else value) for value in condition.values]
     if condition.operator == "all":
         return Q(*each)
     any_of_them = Q(*each, _connector=Q.OR)
@@ -158,7 +192,7 @@ def range_condition(condition: FieldCondition, values: list[Any]) -> Q:
     stored, output_field = sort_key(field), SORT_KEYS[field.kind].output_field
     bounds = [Value(value, output_field=output_field) for value in values]
     if operator in EQUALITY and not (operator == "is" and field.promotion):
-        same = equals(field.key, stored_value(values[0]))
+        same = equals(field, stored_value(values[0]))
         return same if operator == "is" else ~same
     since, until = Q(GreaterThanOrEqual(stored, bounds[0])), Q(LessThanOrEqual(stored, bounds[-1]))
     answers = {
@@ -170,7 +204,7 @@ def range_condition(condition: FieldCondition, values: list[Any]) -> Q:
     return answers[operator]
 
 
-def has_sort_key(field: CustomField) -> Q:
+def has_sort_key(field: FilterField) -> Q:
     """Return the rows with a value that fits the kind of `field`."""
     key = SORT_KEYS[field.kind]
     return Q(GreaterThan(sort_key(field), Value(key.lowest, output_field=key.output_field)))

@@ -1,6 +1,7 @@
 """How the database finds the rows of a filter by a custom field: by an index, or by reading every record."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,6 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 
 from crm.screens.custom_fields.promoted_columns import COLUMN_PREFIX
-from crm.screens.custom_fields.sort_keys import COLUMN
 
 # A smaller table is read whole in a moment, with an index or without: its plans say nothing about a filter.
 SMALL_TABLE_ROWS = 10_000
@@ -41,18 +41,18 @@ def estimate_table_rows(model: type[models.Model]) -> int:
         return cursor.fetchone()[0]
 
 
-def plan_filter(model: type[models.Model], condition: models.Q, table_rows: int) -> FilterPlan:
-    """Return how the live rows of `model` that meet `condition` are found."""
+def plan_filter(model: type[models.Model], condition: models.Q, column: str, table_rows: int) -> FilterPlan:
+    """Return how the live rows of `model` that meet `condition` on the JSON `column` are found."""
     rows = model._base_manager.filter(condition, deleted_at__isnull=True).order_by()
     try:
         plan = json.loads(rows.explain(format="json"))
     except EmptyResultSet:
         return FilterPlan(is_indexed=True, table_rows=table_rows)
-    return FilterPlan(reads_index(plan[0]["Plan"]), table_rows)
+    return FilterPlan(reads_index(plan[0]["Plan"], column), table_rows)
 
 
-def reads_index(node: dict[str, Any]) -> bool:
-    """Return whether a step of the plan looks values of a custom field up in an index."""
+def reads_index(node: dict[str, Any], column: str) -> bool:
+    """Return whether a step of the plan looks values in `column`, or in a promoted one, up in an index."""
     condition = node.get("Index Cond", "")
-    is_lookup = COLUMN in condition or COLUMN_PREFIX in condition
-    return is_lookup or any(reads_index(child) for child in node.get("Plans", ()))
+    is_lookup = re.search(rf"\b({re.escape(column)}\b|{COLUMN_PREFIX})", condition)
+    return bool(is_lookup) or any(reads_index(child, column) for child in node.get("Plans", ()))

@@ -1,10 +1,11 @@
-"""The value of a custom field as something that sorts: one expression for filters, orders and indexes.
+"""The value of a custom field or of an answer as something that sorts: one expression for filters, orders, indexes.
 
 It reads the JSON, or the column that the key is promoted to. Each kind has a function of the database. A sort key is
 never an error and never null: a missing value, or one that does not fit the kind, has the lowest key. What filters and
 sorts by the same expression is served by an index on it.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -16,7 +17,9 @@ from psycopg import sql
 
 from crm.models import CustomField, CustomFieldKind, SchemaDecision
 from crm.screens.custom_fields.promoted_columns import PromotedColumn, column_name
+from crm.screens.custom_fields.questions import QuestionField
 
+FilterField = CustomField | QuestionField
 COLUMN = "custom_fields"
 # As many characters of a text are part of its key.
 TEXT_KEY_LENGTH = 200
@@ -53,9 +56,9 @@ class SortKey(NamedTuple):
     value_field: models.Field
     collation: str = ""
 
-    def expression(self, key: str, column: str = COLUMN) -> models.expressions.Combinable:
-        """Return the sort key of `key` in the JSON of a row."""
-        return self.collate(Func(F(column), Value(key), function=self.function, output_field=self.output_field))
+    def expression(self, data: models.expressions.Combinable, key: str) -> models.expressions.Combinable:
+        """Return the sort key of `key` in `data`, the column or the group in it that holds `key`."""
+        return self.collate(Func(data, Value(key), function=self.function, output_field=self.output_field))
 
     def column_expression(self, column: PromotedColumn) -> models.expressions.Combinable:
         """Return the same of a row with a column for the key."""
@@ -66,7 +69,7 @@ class SortKey(NamedTuple):
         return Collate(value, self.collation) if self.collation else value
 
     def compose(self, data: sql.Composable, key: str) -> sql.Composed:
-        """Return `expression` as SQL; `data` is the column, or the group in it that holds `key`."""
+        """Return `expression` as SQL."""
         return self.compose_collated(compose_call(self.function, data, key))
 
     def compose_column(self, name: str) -> sql.Composed:
@@ -146,29 +149,57 @@ SORT_KEYS: dict[str, SortKey] = {
 SORT_KEY_FUNCTIONS = {one.function for one in SORT_KEYS.values()}
 
 
-def sort_key(field: CustomField) -> models.expressions.Combinable:
+class JsonMember(Func):
+    """The value of a key in a JSON object. The key is always a name, where Django takes "5" for a position."""
+
+    template, arg_joiner = "(%(expressions)s)", " -> "
+
+    def __init__(self, data: models.expressions.Combinable, key: str) -> None:
+        super().__init__(data, Value(key), output_field=models.JSONField())
+
+
+def holder(field: FilterField) -> models.expressions.Combinable:
+    """Return the JSON object in a row that holds the value of `field`: its column, or a group in it."""
+    data: models.expressions.Combinable = F(field.column)
+    for step in field.steps[:-1]:
+        data = JsonMember(data, step)
+    return data
+
+
+def compose_holder(column: str, steps: Sequence[str]) -> sql.Composed:
+    """Return the JSON object that holds the last of `steps` as SQL, the same as `holder`."""
+    data = sql.Composed([sql.Identifier(column)])
+    for step in steps[:-1]:
+        data = sql.SQL("({} -> {})").format(data, sql.Literal(step))
+    return data
+
+
+def sort_key(field: FilterField) -> models.expressions.Combinable:
     """Return the sort key of `field` in a row; the field is of a kind that has one.
 
     It reads the column of the field, if the key is promoted to one, and else the JSON.
     """
     key = SORT_KEYS[field.kind]
-    return key.column_expression(promoted_column(field)) if has_column(field) else key.expression(field.key)
+    if has_column(field):
+        return key.column_expression(promoted_column(field))
+    return key.expression(holder(field), field.steps[-1])
 
 
-def text_value(field: CustomField) -> models.expressions.Combinable:
+def text_value(field: FilterField) -> models.expressions.Combinable:
     """Return the whole text of `field` in a row, null if it has none; the field is of a kind that is a text."""
     if has_column(field):
         return promoted_column(field)
-    return Func(F(COLUMN), Value(field.key), function=TEXT_KEY.value_function, output_field=models.TextField())
+    key = Value(field.steps[-1])
+    return Func(holder(field), key, function=TEXT_KEY.value_function, output_field=models.TextField())
 
 
-def has_column(field: CustomField) -> bool:
+def has_column(field: FilterField) -> bool:
     return field.promotion == SchemaDecision.COLUMN
 
 
-def promoted_column(field: CustomField) -> PromotedColumn:
-    name = column_name(field.table, COLUMN, field.key, field.kind)
-    return PromotedColumn(name, SORT_KEYS[field.kind].value_field, COLUMN, field.key)
+def promoted_column(field: FilterField) -> PromotedColumn:
+    name = column_name(field.table, field.column, field.key, field.kind)
+    return PromotedColumn(name, SORT_KEYS[field.kind].value_field, field.column, field.key)
 
 
 def text_keys(text: str) -> list[models.expressions.Combinable]:

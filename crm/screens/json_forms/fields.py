@@ -25,9 +25,8 @@ from crm.screens.json_forms.schema import (
     property_label,
 )
 from crm.text.cleaning import clean_form_text
-from crm.text.tags import unique_tags
+from crm.text.tags import MAX_TAG_LENGTH, unique_tags
 
-MAX_TAG_LENGTH = 60
 SPARE_ROW_COUNT = 2
 MAX_LIST_ROWS = 100
 PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,10})?")

@@ -42,6 +42,19 @@ document.addEventListener("DOMContentLoaded", () => {
     } catch { delete sheet.dataset.asked; }
   }));
 
+  // Fetch the questions of the line that is chosen in the filter sheet. Without scripts the button of the sheet does it.
+  document.addEventListener("change", async ({ target: choice }) => {
+    if (!choice.matches?.("[data-questions]")) return;
+    const place = choice.form.querySelector(".questions"), list = choice.closest("[data-filters]");
+    const now = new URLSearchParams(new FormData(choice.form));
+    try {
+      const answer = await fetch(`${list.dataset.filters}?${now}`);
+      if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+      place.innerHTML = await answer.text();
+      choice.dataset.shown = "1";
+    } catch { choice.form.requestSubmit(); }
+  });
+
   // A custom field becomes its own parameter. Empty filters stay out of the URL.
   document.querySelectorAll("form[method=get]").forEach((form) => form.addEventListener("submit", () => {
     const key = form.querySelector("[data-cf-key]"), value = form.querySelector("[data-cf-value]");
@@ -51,8 +64,18 @@ document.addEventListener("DOMContentLoaded", () => {
       const inputs = [...comparison.parentElement.querySelectorAll("input, select")].filter((input) => input !== comparison);
       if (!["empty", "filled"].includes(comparison.value) && inputs.every((input) => !input.value)) comparison.disabled = true;
     });
-    [...form.elements].forEach((field) => { if (field.name && field.value === "") field.disabled = true; });
+    [...form.elements].forEach((field) => { if (field.name && (field.value === "" || field.dataset.shown)) field.disabled = true; });
   }));
+
+  // Of many inputs, show only the one whose name a select chooses.
+  document.querySelectorAll("select[data-shows]").forEach((choice) => {
+    const show = () => choice.form.querySelectorAll(`[name^="${choice.dataset.shows}."]`).forEach((input) => {
+      const box = input.closest(".field");
+      if (box) box.hidden = input.name !== `${choice.dataset.shows}.${choice.value}`;
+    });
+    choice.addEventListener("change", show);
+    show();
+  });
 
   // Name each autocomplete field by its label, even when empty. The theme creates these fields late.
   const name = () => document.querySelectorAll(".select2-selection[role=combobox]").forEach((box) => {

@@ -13,6 +13,7 @@ from crm.records.activity import SYSTEM_ACTOR
 from crm.schema.promotion.indexes import PromotedKey
 from crm.schema.promotion.running import run_change
 from crm.schema.requests.transitions import decide_request, request_change
+from crm.screens.custom_fields.sort_keys import FilterField
 
 OUR_OBJECTS_SQL = """
 SELECT 'INDEX', relname FROM pg_class WHERE relkind = 'i' AND starts_with(relname, 'cf_')
@@ -37,19 +38,20 @@ def make_field(**kw: Any) -> CustomField:
     return CustomField.objects.create(**{**defaults, **kw})
 
 
-def decided(field: CustomField, decision: str) -> SchemaChange:
+def decided(field: FilterField, decision: str) -> SchemaChange:
     """Return a request about `field` that is decided and queued."""
-    change = SchemaChange(table=field.table, key=field.key, proposed=decision, why="Slow.", expected_use="Daily.")
+    place = {"table": field.table, "column": field.column, "key": field.key}
+    change = SchemaChange(**place, proposed=decision, why="Slow.", expected_use="Daily.")
     request_change(change, by=SYSTEM_ACTOR)
     decide_request(change, decision=decision, reason="Used daily.", by=SYSTEM_ACTOR)
     return change
 
 
-def decided_index(field: CustomField) -> SchemaChange:
+def decided_index(field: FilterField) -> SchemaChange:
     return decided(field, "index")
 
 
-def promote(field: CustomField, decision: str = "index") -> SchemaChange:
+def promote(field: FilterField, decision: str = "index") -> SchemaChange:
     """Give `field` an index or a column, as a request, a decision and a job do."""
     change = decided(field, decision)
     run_change(change.pk)

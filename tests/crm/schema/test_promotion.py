@@ -184,11 +184,11 @@ def test_decision_needs_a_field_that_an_index_helps(theo):
         return change
 
     make_field(table="leads.lead", key="many", kind="choices", choices=["a"])
-    make_field(table="leads.lead", key="vin")
+    make_field(table="leads.lead", key="level")
     for change, sentence in (
         (request("unknown"), "Define “unknown” as a custom field"),
         (request("many"), "Several choices stay in JSON"),
-        (request("vin", column="auto_data"), "Only custom fields get an index"),
+        (request("level", column="auto_data"), "No line asks for “level”"),
     ):
         with pytest.raises(InvalidInput, match=sentence):
             decide_request(change, decision="index", reason="Used daily.", by=theo)
@@ -238,17 +238,23 @@ def test_pausing_before_the_job_keeps_it_from_building(theo, ann):
     pause_change(change, by=theo)
     run_change(change.pk)
     assert our_objects() == []
-    with pytest.raises(IllegalTransition, match="is paused"):
+    with pytest.raises(IllegalTransition, match="is paused, so it cannot be paused"):
         pause_change(change, by=theo)
     resume_change(change, by=theo)
     run_change(change.pk)
     change.refresh_from_db()
     assert (change.state, is_valid(change)) == ("APPLIED", [True])
-    with pytest.raises(IllegalTransition, match="is applied"):
+    with pytest.raises(IllegalTransition, match="is applied, so it cannot be paused"):
         pause_change(change, by=make_user("thea", "schema admin"))
     undo_change(change, by=theo)
     with pytest.raises(IllegalTransition, match="being undone already"):
         undo_change(change, by=theo)
+    run_change(change.pk)
+    change.refresh_from_db()
+    with pytest.raises(IllegalTransition, match="is undone, so it cannot be undone"):
+        undo_change(change, by=theo)
+    with pytest.raises(IllegalTransition, match="is undone, so it cannot be resumed"):
+        resume_change(change, by=theo)
 
 
 @pytest.mark.skipif(connection.settings_dict["ENGINE"] != "crm.runtime.embedded", reason="needs the embedded server")

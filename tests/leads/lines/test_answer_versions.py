@@ -1,11 +1,14 @@
 """Tests of old answers: what is said about them, the upgrade, its resumption after a kill, and the way back."""
 
+import json
+
 import pytest
 from django.db import connection
+from psycopg.types.json import Jsonb
 
-from leads.lines import transitions
+from leads.lines import survey, transitions
 from leads.lines.answers import AnswerCheck, FormCheck, convert_answer
-from leads.lines.questions import Question, find_question, of_kind, put_question, with_choices_of_kind
+from leads.lines.questions import HINTS, Question, find_question, of_kind, put_question, shape_of, with_choices_of_kind
 from leads.lines.transitions import UPGRADE_TASK, change_form, form_digest, upgrade_answers
 from leads.models import InsuranceType, Lead, Policy
 from tests.cast import browser, make_lead, make_policy, make_user, page_text
@@ -144,7 +147,7 @@ def test_upgrade_of_an_old_form_writes_nothing():
     assert "schema_version" not in lead.line_data["life"]
 
 
-def test_older_answers_are_shown_as_such_and_get_a_version():
+def test_older_answers_are_shown_as_such_and_get_a_version(monkeypatch):
     lead = make_lead(line="life", line_data={"life": {"beneficiary": "Kim", "smoker": "perhaps"}})
     policy = make_policy(line="life", data={"coverage": 5, "schema_version": 0})
     admin = browser(make_user("sam", "administrator"))
@@ -157,7 +160,12 @@ def test_older_answers_are_shown_as_such_and_get_a_version():
     assert "Without a version" in page and "Version 0" in page and "neither yes nor no" in page
     assert "are being brought to version 1" in page_text(admin.post(address, follow=True))
     run_jobs(UPGRADE_TASK)
-    assert page_text(admin.get(address)).count("Older") == 0
+    page = page_text(admin.get(address))
+    assert page.count("Older") == 0
+    assert "All records have this version." in page and "Bring all records" not in page
+    monkeypatch.setattr(survey, "SAMPLED_ROW_COUNT", 0)
+    survey_of_none = survey.survey_answers(lead.insurance_type)
+    assert survey_of_none.needs_upgrade(1), "records beyond the newest are not known"
     lead.refresh_from_db()
     assert lead.line_data["life"] == {"beneficiary": "Kim", "smoker": "perhaps", "schema_version": 1}
 
@@ -175,3 +183,29 @@ def test_raw_sql_changes_the_version_only_with_the_shape():
     assert update("{properties,drivers,items,properties,name,title}", '"First name"') == 1
     assert update("{propertyOrder}", "[]") == 1
     assert update("{properties,drivers,items,properties,name,maxLength}", "100") == 2
+
+
+def shape_in_database(form) -> object:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT form_shape(%s)", [Jsonb(form)])
+        return json.loads(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        [],
+        {"properties": {"title": {"type": "string", "title": "Title"}}, "title": "Form"},
+        {"properties": [], "items": {"type": "number", "unit": "$"}},
+        {"type": "object", "properties": {"a": {"items": {"properties": {"b": dict.fromkeys(HINTS, "x")}}}}},
+        {"properties": {"default": {"default": {"title": "x"}, "enum": ["title"]}}},
+    ],
+)
+def test_database_and_editor_agree_on_what_a_hint_is(form):
+    assert shape_in_database(form) == shape_of(form)
+
+
+def test_shapes_of_the_seeded_forms_are_the_same_in_the_database_and_the_editor():
+    for line in InsuranceType.objects.all():
+        assert shape_in_database(line.form_schema) == shape_of(line.form_schema) != {}

@@ -234,6 +234,14 @@ def test_kind_change_that_contradicts_answers_is_refused_with_their_number():
     assert editor.form == before
 
 
+def test_refusal_says_what_to_do_once_for_several_questions():
+    editor = Editor("life")
+    make_lead(line="life", line_data={"life": {"beneficiary": "Kim", "term_years": 20}})
+    page = editor.send_json({"type": "object", "properties": {}})
+    assert "“Beneficiary” has 1 stored answer." in page and "has 1 stored answer. Retire the questions" in page
+    assert page.count("instead of removing") == 1
+
+
 def test_only_those_who_may_change_lines_edit_questions():
     line = InsuranceType.objects.get(code="life")
     viewer = browser(make_user("vic", "viewer"))

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0006_json_sort_keys"),
+        ("crm", "0007_tags"),
     ]
 
     operations = [

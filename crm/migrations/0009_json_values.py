@@ -106,7 +106,7 @@ $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("crm", "0007_decisions_by_job")]
+    dependencies = [("crm", "0008_decisions_by_job")]
     operations = [
         migrations.RunSQL(
             DROP_INDEXES_SQL + QUEUE_CHANGES_SQL + CREATE_FUNCTIONS_SQL + "DROP FUNCTION json_time_key(jsonb, text);",

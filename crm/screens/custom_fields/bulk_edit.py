@@ -1,0 +1,94 @@
+"""The action that sets or clears one custom field of the selected records."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.options import Options
+
+from crm.models import CustomField, User
+from crm.records import transitions
+from crm.records.custom_field_schemas import table_schema, value_schema
+from crm.records.field_usage import count_edited
+from crm.screens.action_forms import ActionForm
+from crm.screens.custom_fields.form_field import in_utc
+from crm.screens.json_forms.display import describe_value
+from crm.screens.json_forms.fields import SchemaField
+
+VALUE_NAME = "value"
+
+
+class ChosenValueField(SchemaField):
+    """The input of every field, of which only that of the chosen one is read; a script hides the others."""
+
+    def __init__(self, fields: list[CustomField], chosen: CustomField | None) -> None:
+        self.chosen = chosen
+        super().__init__(table_schema(fields), label="")
+
+    def clean(self, value: Any) -> Any:
+        if self.chosen is None:
+            return None
+        key = self.chosen.key
+        one = SchemaField(table_schema([self.chosen]))
+        try:
+            typed = one.clean({key: (value or {}).get(key, "")}).get(key)
+        finally:
+            self.widget.errors = one.widget.errors
+        is_moment = value_schema(self.chosen).get("format") == "date-time"
+        return in_utc(typed) if is_moment and typed else typed
+
+
+class SetCustomField(ActionForm):
+    """Set or clear one custom field. Its value is checked as the form of a record checks it."""
+
+    verb, label, icon = "set_field", "Set a custom field", "edit"
+    report_each = True
+    table: ClassVar[str]
+
+    field = forms.ChoiceField(widget=forms.Select(attrs={"data-shows": VALUE_NAME}))
+    clear = forms.BooleanField(required=False, label="Clear the field")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fields = {field.key: field for field in CustomField.objects.of_table(self.table)}
+        self.fields["field"].choices = [(key, field.label) for key, field in fields.items()]
+        self.chosen = fields.get(self.data.get("field", ""))
+        self.fields[VALUE_NAME] = ChosenValueField([*fields.values()], self.chosen)
+        self.order_fields(["field", VALUE_NAME, "clear"])
+        if not fields:
+            self.fields = {"field": forms.CharField(disabled=True, initial="No custom fields are defined.")}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if self.chosen is None:
+            raise ValidationError("Define a custom field of this table first.")
+        has_value, clear = cleaned.get(VALUE_NAME) not in (None, "", []), cleaned.get("clear")
+        if VALUE_NAME not in self.errors and has_value == bool(clear):
+            self.add_error(
+                VALUE_NAME if has_value else "clear",
+                "Empty the value to clear the field." if has_value else "Enter a value, or tick this box.",
+            )
+        if clear and self.chosen.is_required:
+            self.add_error("clear", f"“{self.chosen}” is required, so it cannot be cleared.")
+        return cleaned
+
+    def perform(self, record: models.Model, by: User) -> str:
+        value, before = self.cleaned_data[VALUE_NAME], record.custom_fields
+        transitions.set_custom_field(record, self.chosen, value, by=by)
+        count_edited(record, {"custom_fields": before}, by)
+        return f"{record}: {self.value_text(before.get(self.chosen.key))} → {self.value_text(value)}"
+
+    def value_text(self, value: Any) -> str:
+        return describe_value(value, value_schema(self.chosen)).text or "no value"
+
+    def bulk_summary(self, count: int, opts: Options) -> str:
+        noun = opts.verbose_name if count == 1 else opts.verbose_name_plural
+        done = "cleared" if self.cleaned_data["clear"] else f"set to {self.value_text(self.cleaned_data[VALUE_NAME])}"
+        return f"“{self.chosen}” {done} in {count:,} {noun}."
+
+
+def set_field_action(model: type[models.Model], base: type[SetCustomField] = SetCustomField) -> type[SetCustomField]:
+    """Return the action for the records of `model`; `base` adds what else a change of them needs."""
+    parts = {"table": model._meta.label_lower, "permission": transitions.permission_name(model, "change")}
+    return type(f"Set{model.__name__}Field", (base,), parts)
