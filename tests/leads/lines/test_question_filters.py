@@ -221,7 +221,7 @@ def test_only_a_question_that_compares_gets_an_index(pet):
     (visit,) = find_questions("leads.lead", "line_data", "pet.vet_visits[].vet")
     weight, _ = find_questions("leads.policy", "data", "weight")
     for question, sentence in [
-        (likes, "several choices"),
+        (likes, "Several choices stay in JSON"),
         (visit, "is in a repeated group"),
         (weight, "as different kinds"),
         (SimpleNamespace(table="leads.lead", column="line_data", key="pet.colour"), "No line asks for “pet.colour”"),
