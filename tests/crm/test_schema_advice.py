@@ -91,7 +91,7 @@ def test_figures_come_from_the_scan_the_counts_and_the_indexes():
     assert (figures.searches, figures.sorts, figures.people, figures.has_gin) == (20, 5, 2, True)
     assert advised[size.pk].advice.decision == Decision.INDEX
     assert (advised[size.pk].usage.daily[0], advised[size.pk].usage.daily[-1]) == (5, 115)
-    assert advised[policy.pk].figures.has_gin is False
+    assert advised[policy.pk].figures.has_gin
     # It is not known to be unused for longer than it is known.
     assert (advised[policy.pk].figures.unused_days, advised[size.pk].figures.unused_days) == (0, 0)
     FieldStatistic.objects.filter(pk=policy.pk).update(created_at=timezone.now() - timedelta(days=400), filled_count=1)
