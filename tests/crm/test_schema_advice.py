@@ -52,7 +52,12 @@ BUSY = {"row_count": 100_000, "filled_count": 80_000, "kinds": {"number": 80_000
         ({"searches": 500, "people": 9, "is_inside_list": True}, "stay", "It stands inside a list."),
         ({"searches": 500, "people": 9, "index_name": "leads_vin"}, "stay", "The index leads_vin serves"),
         ({"searches": 500, "people": 9, "promoted_to": "column cf_size"}, "stay", "The column cf_size serves this key"),
-        ({"searches": 200, "people": 2, "is_promotable": False}, "stay", "Only a custom field can get an index"),
+        ({"searches": 200, "people": 2, "promotable_to": frozenset()}, "stay", "so nothing can be done about it"),
+        (
+            {"searches": 200, "people": 2, "promotable_to": frozenset({Decision.INDEX})},
+            "index",
+            "Only a custom field becomes a column",
+        ),
         ({"unused_days": 90, "filled_count": 5_000}, "retire", "Not used for 90 days (limit 90), and filled in 5.0 %"),
         ({"unused_days": 90, "filled_count": 5_001}, "stay", "0 times filtered or sorted"),
         ({"unused_days": 89, "filled_count": 1}, "stay", "0 times filtered or sorted"),

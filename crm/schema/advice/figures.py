@@ -1,7 +1,7 @@
 """The figures of keys, from the last scan, the counts of uses and the indexes of the table."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -16,10 +16,14 @@ from crm.models import FieldStatistic, FieldUse, IndexUsage, SchemaChange, Schem
 from crm.models.schema_change import JsonColumn
 from crm.records.json_keys import ELEMENTS, key_path, path_steps
 from crm.records.local_time import agency_today
-from crm.schema.advice.rules import Advice, KeyFigures, advise
+from crm.schema.advice.rules import Advice, Decision, KeyFigures, advise
 from crm.schema.usage.report import UsageReport, counting_began, load_usage, place_of
 from crm.screens.custom_fields.group_tables import group_table_name, list_steps
 from crm.screens.custom_fields.promoted_columns import column_name
+from crm.screens.custom_fields.questions import load_question_forms
+
+# The table, the JSON column and the path of a key.
+Place = tuple[str, str, str]
 
 INDEXES_SQL = """
 SELECT table_class.relname, index_class.relname, method.amname = 'gin', pg_get_indexdef(indexrelid),
@@ -63,12 +67,13 @@ def load_advice(rows: Iterable[FieldStatistic], thresholds: SchemaThresholds | N
     today, began = agency_today(), counting_began()
     usage = load_usage(rows, today, thresholds.window_days)
     indexes = load_indexes({row.table for row in rows})
-    promotions = load_promotions()
+    promotions, possible = load_promotions(), load_possible_promotions({row.table for row in rows})
     advised = []
     for row in rows:
         report = usage[place_of(row)]
         figures = make_figures(row, report, indexes[row.table], idle_days(report, began, row, today))
-        figures = replace(figures, promoted_to=promotions.get((row.table, row.column, row.key), ""))
+        place = (row.table, row.column, row.key)
+        figures = replace(figures, promoted_to=promotions.get(place, ""), promotable_to=possible(place))
         advised.append(AdvisedKey(row, report, figures, advise(figures, thresholds)))
     return advised
 
@@ -91,7 +96,7 @@ def load_indexes(tables: Iterable[str]) -> dict[str, TableIndexes]:
     return found
 
 
-def load_promotions() -> dict[tuple[str, str, str], str]:
+def load_promotions() -> dict[Place, str]:
     """Return the columns and tables that keys are promoted to, by table, JSON column and the path of the key."""
     promotions = {}
     applied = SchemaChange.objects.applied().values_list("table", "column", "key", "kind", "decision")
@@ -102,6 +107,23 @@ def load_promotions() -> dict[tuple[str, str, str], str]:
             steps = list_steps(key)
             promotions[table, column, key_path(*steps)] = f"table {group_table_name(table, column, steps)}"
     return promotions
+
+
+def load_possible_promotions(tables: Iterable[str]) -> Callable[[Place], frozenset[Decision]]:
+    """Return a function that says what a request can ask for, by table, JSON column and the path of a key."""
+    fields = [one for table in tables for form in load_question_forms(table) for one in form.fields]
+    questions = {(one.table, one.column, one.key) for one in fields if not one.is_repeated}
+    groups = {(one.table, one.group[0], key_path(*one.group[1])) for one in fields if one.is_repeated}
+
+    def possible(place: Place) -> frozenset[Decision]:
+        _, column, key = place
+        if column == JsonColumn.CUSTOM_FIELDS:
+            is_field = len(path_steps(key)) == 1
+            return frozenset({Decision.INDEX, Decision.COLUMN} if is_field else ())
+        promotions = {Decision.INDEX: questions, Decision.TABLE: groups}
+        return frozenset(decision for decision, places in promotions.items() if place in places)
+
+    return possible
 
 
 def idle_days(report: UsageReport, began: date | None, row: FieldStatistic, today: date) -> int | None:
@@ -127,7 +149,6 @@ def make_figures(
         is_inside_list=ELEMENTS in path_steps(row.key),
         has_gin=row.column in indexes.gin_columns,
         index_name=indexes.name_for(row.column, row.key),
-        is_promotable=row.column == JsonColumn.CUSTOM_FIELDS and len(path_steps(row.key)) == 1,
     )
 
 

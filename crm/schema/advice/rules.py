@@ -23,8 +23,9 @@ class Decision(TextChoices):
     RETIRE = "retire", "Retire"
 
 
-PROMOTIONS = frozenset({Decision.INDEX, Decision.COLUMN})
-NOT_PROMOTABLE = "Only a custom field can get an index or a column by a request."
+PROMOTIONS = frozenset({Decision.INDEX, Decision.COLUMN, Decision.TABLE})
+INDEX_INSTEAD = "Only a custom field becomes a column; the answers to this question can get an index."
+NOT_PROMOTABLE = "Neither a custom field nor a question of a line defines this key, so nothing can be done about it."
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class KeyFigures:
     index_name: str = ""
     # The column or the table that the key is promoted to, such as "column cf_size"; empty if there is none.
     promoted_to: str = ""
-    # Whether a request can give it an index or a column of its own.
-    is_promotable: bool = True
+    # What a request can ask for.
+    promotable_to: frozenset[Decision] = PROMOTIONS
 
     @property
     def filled_percent(self) -> float:
@@ -83,13 +84,21 @@ def advise(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice:
     """Return the advice of the first rule that applies."""
     for rule in RULES:
         if (advice := rule(figures, thresholds)) is not None:
-            is_refused = advice.decision in PROMOTIONS and not figures.is_promotable
-            return Advice(Decision.STAY, f"{advice.reason} {NOT_PROMOTABLE}") if is_refused else advice
+            return limit_to_possible(advice, figures)
     reason = (
         f"{times(figures.searches)} filtered or sorted in {thresholds.window_days} days by {people(figures.people)}; "
         f"an index needs {thresholds.index_uses} by {thresholds.index_people}."
     )
     return Advice(Decision.STAY, reason)
+
+
+def limit_to_possible(advice: Advice, figures: KeyFigures) -> Advice:
+    """Return `advice`, or the next best if nobody could carry it out."""
+    if advice.decision not in PROMOTIONS - figures.promotable_to:
+        return advice
+    if advice.decision == Decision.COLUMN and Decision.INDEX in figures.promotable_to:
+        return Advice(Decision.INDEX, f"{advice.reason} {INDEX_INSTEAD}")
+    return Advice(Decision.STAY, f"{advice.reason} {NOT_PROMOTABLE}")
 
 
 def retire_unused(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice | None:
