@@ -21,7 +21,6 @@ from crm.runtime.checks import (
     require_supported_server,
 )
 
-
 # As many as a number of PostgreSQL can have. Other programs may write one into JSON, and its record must stay readable.
 MAX_NUMBER_DIGITS = 131_072 + 16_383
 

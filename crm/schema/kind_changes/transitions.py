@@ -98,11 +98,12 @@ def refuse_promoted(field: CustomField) -> None:
 
 
 def refuse_during_kind_change(table: str, key: str) -> None:
-    """Refuse what needs a field to keep its kind.
+    """Refuse what needs a custom field to keep its kind, and lock the field, so that none begins to change it.
 
     Raises:
         IllegalTransition: its kind is being changed.
     """
+    list(CustomField.everything.select_for_update().filter(table=table, key=key).order_by("pk"))
     if KindChange.objects.busy().filter(field__table=table, field__key=key).exists():
         raise IllegalTransition("The kind of this field is being changed. Decide when that has ended.")
 
