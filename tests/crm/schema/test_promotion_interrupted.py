@@ -9,10 +9,9 @@ from django.db import OperationalError, connection
 
 from crm.exceptions import IllegalTransition
 from crm.models import Client, SchemaChange
+from crm.schema.change_lock import ChangeLocked, change_lock
 from crm.schema.promotion import index_builds, index_promotion, patience, running
-from crm.schema.promotion.exceptions import ChangeLocked
 from crm.schema.promotion.indexes import KeyIndex, PromotedKey
-from crm.schema.promotion.monitor import change_lock
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import (
     RUN_CHANGE_TASK,
@@ -230,11 +229,9 @@ def test_full_disk_is_said_in_a_sentence_and_resumed_later(ada):
 
 def test_only_one_job_works_on_a_change(ada):
     change = decided_index(make_field(kind="number"))
-    with change_lock(change.pk) as is_free:
-        assert is_free
-        with job(change) as errors:
-            pass
-        assert [type(error) for error in errors] == [ChangeLocked]
+    with change_lock(change.pk), job(change) as errors:
+        pass
+    assert [type(error) for error in errors] == [ChangeLocked]
     run_change(change.pk)
     assert state_of(change) == "APPLIED"
 
