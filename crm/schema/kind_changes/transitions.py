@@ -96,13 +96,18 @@ def refuse_promoted(field: CustomField) -> None:
         )
 
 
-def refuse_during_kind_change(table: str, key: str) -> None:
-    """Refuse what needs a field to keep its kind.
+def keep_kind(change: SchemaChange) -> None:
+    """Let the field that `change` is about keep its kind until the transaction ends.
+
+    A change of kind that begins meanwhile waits for the lock of the definition, and then finds the decision.
 
     Raises:
         IllegalTransition: its kind is being changed.
     """
-    if KindChange.objects.busy().filter(field__table=table, field__key=key).exists():
+    if change.column != JsonColumn.CUSTOM_FIELDS:
+        return
+    fields = CustomField.everything.select_for_update().filter(table=change.table, key=change.key)
+    if KindChange.objects.busy().filter(field__in=[field.pk for field in fields]).exists():
         raise IllegalTransition("The kind of this field is being changed. Decide when that has ended.")
 
 

@@ -14,7 +14,7 @@ from crm.schema.kind_changes.running import run_kind_change
 from crm.schema.kind_changes.transitions import change_kind, undo_kind_change
 from crm.schema.requests.transitions import decide_request, request_change
 from tests.cast import make_client, page_text
-from tests.crm.schema.promotions import SchemaChange, decided_index, make_field
+from tests.crm.schema.promotions import SchemaChange, decided_index, decided_table, make_field
 
 pytestmark = pytest.mark.django_db
 
@@ -211,6 +211,11 @@ def test_promotion_waits_for_a_change_of_kind(max, ada):
     request_change(request, by=ada)
     with pytest.raises(IllegalTransition, match="is being changed"):
         decide_request(request, decision="index", reason="Used.", by=ada)
+
+
+def test_decision_about_a_question_does_not_wait_for_a_field_with_its_key(max, ada):
+    change_kind(make_field(table="leads.lead", key="other_vehicles"), "number", misfit_rule="stop", by=max)
+    assert decided_table("other_vehicles").state == "QUEUED"
 
 
 def test_change_of_kind_needs_the_permission_another_kind_and_no_other_change(ann, max):

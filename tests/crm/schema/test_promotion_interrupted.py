@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from crm.exceptions import IllegalTransition
 from crm.models import Client, SchemaChange
@@ -234,6 +234,18 @@ def test_only_one_job_works_on_a_change(ada):
     assert [type(error) for error in errors] == [ChangeLocked]
     run_change(change.pk)
     assert state_of(change) == "APPLIED"
+
+
+def test_decision_waits_for_a_change_of_kind_that_begins(ada):
+    field = make_field(kind="number")
+    change = SchemaChange(table=field.table, key=field.key, proposed="index", why="Slow.", expected_use="Daily.")
+    request_change(change, by=ada)
+    with other_session() as cursor:
+        cursor.execute("BEGIN; SELECT FROM custom_fields WHERE id = %s FOR UPDATE", [field.pk])
+        with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
+            connection.cursor().execute("SET LOCAL lock_timeout = 50")
+            decide_request(change, decision="index", reason="Used daily.", by=ada)
+    assert state_of(change) == "OPEN"
 
 
 def test_two_admins_who_decide_at_once_make_one_promotion(ada, theo):
