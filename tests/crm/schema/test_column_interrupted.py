@@ -9,10 +9,10 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 
 from crm.models import Client, SchemaChange
+from crm.schema.change_lock import ChangeLocked
 from crm.schema.promotion import backfill, column_promotion, index_builds, patience, readers, running
 from crm.schema.promotion.backfill import Backfill
 from crm.schema.promotion.columns import KeyColumn
-from crm.schema.promotion.exceptions import ChangeLocked
 from crm.schema.promotion.promotions import promotion_of
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import pause_change, resume_change, undo_change

@@ -5,14 +5,13 @@ import time
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from crm.exceptions import IllegalTransition
 from crm.models import Client, SchemaChange
+from crm.schema.change_lock import ChangeLocked, change_lock
 from crm.schema.promotion import index_builds, index_promotion, patience, running
-from crm.schema.promotion.exceptions import ChangeLocked
 from crm.schema.promotion.indexes import KeyIndex, PromotedKey
-from crm.schema.promotion.monitor import change_lock
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import (
     RUN_CHANGE_TASK,
@@ -230,13 +229,23 @@ def test_full_disk_is_said_in_a_sentence_and_resumed_later(ada):
 
 def test_only_one_job_works_on_a_change(ada):
     change = decided_index(make_field(kind="number"))
-    with change_lock(change.pk) as is_free:
-        assert is_free
-        with job(change) as errors:
-            pass
-        assert [type(error) for error in errors] == [ChangeLocked]
+    with change_lock(change.pk), job(change) as errors:
+        pass
+    assert [type(error) for error in errors] == [ChangeLocked]
     run_change(change.pk)
     assert state_of(change) == "APPLIED"
+
+
+def test_decision_waits_for_a_change_of_kind_that_begins(ada):
+    field = make_field(kind="number")
+    change = SchemaChange(table=field.table, key=field.key, proposed="index", why="Slow.", expected_use="Daily.")
+    request_change(change, by=ada)
+    with other_session() as cursor:
+        cursor.execute("BEGIN; SELECT FROM custom_fields WHERE id = %s FOR UPDATE", [field.pk])
+        with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
+            connection.cursor().execute("SET LOCAL lock_timeout = 50")
+            decide_request(change, decision="index", reason="Used daily.", by=ada)
+    assert state_of(change) == "OPEN"
 
 
 def test_two_admins_who_decide_at_once_make_one_promotion(ada, theo):
