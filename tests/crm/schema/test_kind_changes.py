@@ -8,6 +8,7 @@ from django.db.models.functions import Cast
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import Client, CustomField, KindChangeState, KindChangeValue
 from crm.records.transitions import purge, soft_delete
+from crm.schema.change_lock import ChangeLocked, change_lock
 from crm.schema.kind_changes import running, stored_values
 from crm.schema.kind_changes.conversion import KindConverter
 from crm.schema.kind_changes.preview import preview_change
@@ -15,7 +16,7 @@ from crm.schema.kind_changes.running import run_kind_change
 from crm.schema.kind_changes.transitions import change_kind, undo_kind_change
 from crm.schema.requests.transitions import decide_request, request_change
 from tests.cast import make_client, page_text
-from tests.crm.schema.promotions import SchemaChange, decided_index, make_field
+from tests.crm.schema.promotions import SchemaChange, decided_index, decided_table, make_field
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +98,7 @@ def test_values_convert_and_come_back_exactly(max, monkeypatch):
     change = start(field, "number", max)
     field.refresh_from_db()
     assert (change.state, field.kind, field.default_value) == (KindChangeState.APPLIED, "number", 7)
+    assert (change.rows_done, change.row_count) == (4, 4)
     assert [stored()[name]["level"] for name in values] == [1200, 5, 9, 4, ""]
     undo_kind_change(change, by=max)
     run_kind_change(change.pk)
@@ -154,8 +156,8 @@ def test_job_after_a_crash_goes_on_and_converts_nothing_twice(max, monkeypatch):
     # The label of one choice is the value of the other: converted twice, a value would be the second label.
     choices = [{"value": "a", "label": "b", "retired": False}, {"value": "b", "label": "c", "retired": False}]
     field = CustomField.objects.create(table="crm.client", key="level", label="Level", kind="choice", choices=choices)
-    for name in ("first", "second"):
-        make_client(name=name, custom_fields={"level": "a"})
+    for name, value in (("stays", "x"), ("first", "a"), ("second", "a")):
+        make_client(name=name, custom_fields={"level": value})
     change = change_kind(field, "text", misfit_rule="stop", by=max)
     write, calls = stored_values.write_batch, []
 
@@ -169,7 +171,18 @@ def test_job_after_a_crash_goes_on_and_converts_nothing_twice(max, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run_kind_change(change.pk)
     run_kind_change(change.pk)
-    assert {name: values["level"] for name, values in stored().items()} == {"first": "b", "second": "b"}
+    assert {name: values["level"] for name, values in stored().items()} == {"stays": "x", "first": "b", "second": "b"}
+    change.refresh_from_db()
+    assert (change.rows_done, change.row_count) == (3, 3)
+
+
+def test_only_one_job_works_on_a_change_of_kind(max):
+    change = change_kind(make_field(), "number", misfit_rule="stop", by=max)
+    with change_lock(change.pk), pytest.raises(ChangeLocked):
+        run_kind_change(change.pk)
+    run_kind_change(change.pk)
+    change.refresh_from_db()
+    assert change.state == KindChangeState.APPLIED
 
 
 def test_texts_become_choices_and_choices_texts(max):
@@ -200,6 +213,11 @@ def test_promotion_waits_for_a_change_of_kind(max, ada):
     request_change(request, by=ada)
     with pytest.raises(IllegalTransition, match="is being changed"):
         decide_request(request, decision="index", reason="Used.", by=ada)
+
+
+def test_decision_about_a_question_does_not_wait_for_a_field_with_its_key(max, ada):
+    change_kind(make_field(table="leads.lead", key="other_vehicles"), "number", misfit_rule="stop", by=max)
+    assert decided_table("other_vehicles").state == "QUEUED"
 
 
 def test_change_of_kind_needs_the_permission_another_kind_and_no_other_change(ann, max):
