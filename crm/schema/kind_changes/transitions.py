@@ -1,5 +1,6 @@
 """State changes of a change of kind: decided, converted batch by batch, stopped, undone. A job does what takes long."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -179,14 +180,15 @@ def recount_converted(change: KindChange) -> None:
 
 
 @transaction.atomic
-def convert_batch(change: KindChange, rows: list[tuple[UUID, Any]], convert: Callable[[Any], Any]) -> bool:
-    """Write what `convert` makes of the values of `rows`; None sets a value aside.
+def convert_batch(change: KindChange, rows: list[tuple[UUID, str]], convert: Callable[[Any], Any]) -> bool:
+    """Write what `convert` makes of the values of `rows`, records with JSON texts; None sets a value aside.
 
     Returns whether the change still runs; otherwise nothing was written.
     """
-    if not claim_batch(change, KindChangeState.RUNNING, sum(is_filled(value) for _, value in rows)):
+    values = [(pk, text, json.loads(text)) for pk, text in rows]
+    if not claim_batch(change, KindChangeState.RUNNING, sum(is_filled(value) for *_, value in values)):
         return False
-    written = [(pk, value, after) for pk, value in rows if (after := convert(value)) is not value]
+    written = [(pk, text, after) for pk, text, value in values if (after := convert(value)) is not value]
     if written:
         write_batch(change, written)
     return True

@@ -1,7 +1,9 @@
 """Changing the kind of a custom field: what converts, the preview, the job, and its undoing."""
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import Client, CustomField, KindChangeState, KindChangeValue
@@ -305,3 +307,35 @@ def test_undoing_is_an_action_of_the_field(as_max, max):
     run_kind_change(change.pk)
     client.refresh_from_db()
     assert client.custom_fields == {"level": "5"}
+
+
+def test_number_with_more_digits_than_python_keeps_converts_and_comes_back_exactly(as_max, max):
+    field = make_field(kind="number", is_on_list=True)
+    numbers = ["0.12345678901234567890123", "1e5000", f"1{'0' * 400}.5", "1.10"]
+    clients = [make_client(name=number[:30]) for number in numbers]
+    for client, number in zip(clients, numbers, strict=True):
+        write_number(client, number)
+    before = json_texts()
+    for url in ("/crm/client/?cf.level~op=filled", f"/crm/customfield/{field.pk}/kind/?kind=text"):
+        assert as_max.get(url).status_code == 200
+    assert all(as_max.get(f"/crm/client/{client.pk}/change/").status_code == 200 for client in clients)
+    change = start(field, "text", max, rule="aside")
+    assert sorted(list(client.custom_fields) for client in Client.objects.all()) == [
+        ["level"],
+        *[["level_as_number"]] * 3,
+    ]
+    undo_kind_change(change, by=max)
+    run_kind_change(change.pk)
+    assert json_texts() == before
+
+
+def write_number(client: Client, number: str) -> None:
+    """Write a number into the field as other programs can."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE clients SET custom_fields = ('{\"level\": ' || %s || '}')::jsonb WHERE id = %s", [number, client.pk]
+        )
+
+
+def json_texts() -> dict:
+    return dict(Client.objects.annotate(text=Cast("custom_fields", TextField())).values_list("name", "text"))

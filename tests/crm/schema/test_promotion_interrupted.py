@@ -35,7 +35,7 @@ from tests.crm.schema.promotions import (
     wait_until,
 )
 from tests.forking import forked
-from tests.killing import Killed
+from tests.killing import Point, run_killed
 from tests.queued_jobs import queued_jobs
 
 pytestmark = [
@@ -78,22 +78,7 @@ def open_transaction():
             cursor.execute("ROLLBACK")
 
 
-def die_after_call(monkeypatch, name: str, number: int):
-    """Kill the job right after its `number`th call of a function that its modules call."""
-    modules = [one for one in (running, index_builds, index_promotion) if hasattr(one, name)]
-    whole, calls = getattr(modules[0], name), []
-
-    def killed(*args, **kw):
-        calls.append(name)
-        answer = whole(*args, **kw)
-        if len(calls) == number:
-            raise Killed
-        return answer
-
-    for module in modules:
-        monkeypatch.setattr(module, name, killed)
-
-
+JOB_MODULES = (running, index_builds, index_promotion)
 # Drop and create of two indexes, statistics, analyze; then the mark.
 STEPS = [("claim_change", 1), *(("run_patiently", number) for number in range(1, 7)), ("mark_applied", 1)]
 
@@ -103,9 +88,7 @@ def test_killed_job_is_resumed_or_undone_after_every_step(ada, name, number):
     fill_clients(["Blue", 5])
     for ending in ("APPLIED", "UNDONE"):
         change = decided_index(make_field(key=ending))
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-            die_after_call(patch, name, number)
-            run_change(change.pk)
+        run_killed(run_change, change.pk, at=Point(JOB_MODULES, name, number))
         change.refresh_from_db()
         if ending == "UNDONE":
             undo_change(change, by=ada)
@@ -119,9 +102,7 @@ def test_killed_job_is_resumed_or_undone_after_every_step(ada, name, number):
 def test_killed_undoing_is_finished_by_the_next_job(ada, number):
     change = promote(make_field())
     undo_change(change, by=ada)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        die_after_call(patch, "run_patiently", number)
-        run_change(change.pk)
+    run_killed(run_change, change.pk, at=Point(JOB_MODULES, "run_patiently", number))
     run_change(change.pk)
     assert (state_of(change), our_objects()) == ("UNDONE", [])
 

@@ -191,7 +191,9 @@ def test_table_with_the_name_that_others_made_is_left_alone(ada):
 
 
 VINS = ["A", "a", 10, "10", 10.0, "1e1", True, "true", None, [], ["A"], {"A": 1}, "it's %s", "x" * 501, 0.1, 1e300, ""]
-ASKED = ["A", "10", "1e1", "true", "it's %s", "x" * 501, "0.1", "1e300", "none", "10.0"]
+VINS += [0, 123456789012345678901234567891]
+ASKED = ["A", "10", "1e1", "true", "it's %s", "x" * 501, "0.1", "1e300", "none", "10.0", "-0"]
+ASKED += ["123456789012345678901234567891"]
 
 
 def found(user, **query) -> list:
