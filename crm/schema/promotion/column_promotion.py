@@ -60,7 +60,7 @@ class ColumnPromotion(Promotion):
     @classmethod
     def check_decision(cls, change: SchemaChange) -> str:
         if change.column != JsonColumn.CUSTOM_FIELDS:
-            raise InvalidInput("Only custom fields get a column: their kind says how values compare.")
+            raise InvalidInput("Only a custom field becomes a column. A question of a line can get an index.")
         kind = comparable_kind(change)
         same_key = SchemaChange.objects.applied().filter(table=change.table, column=change.column, key=change.key)
         if same_key.filter(decision=SchemaDecision.COLUMN).exists():

@@ -247,7 +247,7 @@ def test_decision_is_refused_where_a_column_makes_no_sense(theo):
     promote(field, "column")
     refuse("column", "Several choices stay in JSON", key="many")
     refuse("column", "Define “unknown” as a custom field", key="unknown")
-    refuse("column", "Only custom fields get", table="leads.lead", column="auto_data", key="vin")
+    refuse("column", "Only a custom field becomes a column", table="leads.lead", column="auto_data", key="vin")
     refuse("column", "has a column already", IllegalTransition, key="level")
     refuse("index", "has a column with an index already", IllegalTransition, key="level")
 
