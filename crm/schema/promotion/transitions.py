@@ -6,9 +6,9 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from crm.exceptions import IllegalTransition
-from crm.models import SchemaChange, SchemaChangeState, User
-from crm.models.schema_change import BUSY_STATES, TRANSITIONS
+from crm.exceptions import IllegalTransition, errors_as_invalid_input
+from crm.models import SchemaChange, SchemaChangeState, SchemaDecision, User
+from crm.models.schema_change import BUSY_STATES, TRANSITIONS, UNFINISHED_STATES
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
 from crm.runtime.job_queue import configure_job, enqueue
 
@@ -47,7 +47,7 @@ def resume_change(change: SchemaChange, *, by: Actor | User) -> None:
 
     Raises:
         NotPermitted: `by` may not carry out requests.
-        IllegalTransition: it runs already, or is finished.
+        IllegalTransition: it runs already, is finished, or another request for the key is not.
     """
     if change.state == SchemaChangeState.UNDOING:
         move_as_person(change, SchemaChangeState.UNDOING, "resumed", "Resumed undoing", by=by)
@@ -62,7 +62,7 @@ def undo_change(change: SchemaChange, *, by: Actor | User) -> None:
 
     Raises:
         NotPermitted: `by` may not carry out requests.
-        IllegalTransition: it is undone, or there is nothing to undo.
+        IllegalTransition: it is undone, there is nothing to undo, or another request for the key is unfinished.
     """
     if change.state == SchemaChangeState.UNDOING:
         raise IllegalTransition("This change is being undone already.")
@@ -72,10 +72,29 @@ def undo_change(change: SchemaChange, *, by: Actor | User) -> None:
 
 def move_as_person(change: SchemaChange, state: SchemaChangeState, verb: str, word: str, *, by: Actor | User) -> None:
     Actor.of(by).require_permission(DECIDE_PERMISSION, "carry out requests for the schema")
-    if not move(change, state, step="", progress=None, error_message=""):
+    require_no_other_request(change)
+    with errors_as_invalid_input():
+        moved = move(change, state, step="", progress=None, error_message="")
+    if not moved:
         done = "undone" if state == SchemaChangeState.UNDOING else verb
         raise IllegalTransition(f"This change is {change.get_state_display().lower()}, so it cannot be {done}.")
     record(change, verb, by=by, summary=f"{word}: {change.get_decision_display()} for “{change.key}”")
+
+
+def require_no_other_request(change: SchemaChange) -> None:
+    """Refuse to begin anew with a key that another request waits for.
+
+    Raises:
+        IllegalTransition: there is one; the sentence says what to do about it.
+    """
+    same_key = SchemaChange.objects.filter(table=change.table, column=change.column, key=change.key)
+    other = same_key.filter(state__in=UNFINISHED_STATES).exclude(pk=change.pk).first()
+    if other is not None:
+        what, state = other.decision or other.proposed, other.get_state_display().lower()
+        raise IllegalTransition(
+            f"Another request for “{change.key[:60]}” ({SchemaDecision(what).label}) is {state}. "
+            "Withdraw it, decide it or wait for it first."
+        )
 
 
 def move(change: SchemaChange, state: SchemaChangeState, **changes: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Func, Value
 
 from crm.models import CustomFieldKind, CustomFieldTable
@@ -32,6 +32,12 @@ MAX_TEXT_LENGTH = 500
 # People look for an entry by these, as by a VIN; the GIN index of the JSON column finds the others.
 INDEXED_KINDS = frozenset({CustomFieldKind.TEXT, CustomFieldKind.LINK, CustomFieldKind.EMAIL, CustomFieldKind.PHONE})
 MAX_INDEXES = 10
+
+TEXT_COLUMNS_SQL = """
+SELECT relname, attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+ WHERE relname = ANY (%s) AND relnamespace = current_schema()::regnamespace
+   AND atttypid = 'text'::regtype AND NOT attisdropped
+"""
 
 
 def group_table_name(table: str, column: str, steps: tuple[str, ...]) -> str:
@@ -73,6 +79,16 @@ def list_steps(key: str) -> tuple[str, ...]:
 def indexed_keys(questions: Iterable[tuple[str, str]]) -> Collection[str]:
     """Return the keys of those questions of a group, given with their kinds, that its table has an index for."""
     return sorted(key for key, kind in questions if kind in INDEXED_KINDS)[:MAX_INDEXES]
+
+
+def text_columns(tables: Collection[str]) -> dict[str, set[str]]:
+    """Return the columns of texts that each of `tables` of groups has now: a form may have changed since."""
+    columns: dict[str, set[str]] = {name: set() for name in tables}
+    with connection.cursor() as cursor:
+        cursor.execute(TEXT_COLUMNS_SQL, [list(columns)])
+        for table, column in cursor.fetchall():
+            columns[table].add(column)
+    return columns
 
 
 class HasEntry(Func):

@@ -12,7 +12,13 @@ from crm.models import CustomFieldKind, SchemaChange, SchemaDecision
 from crm.models.custom_field import KINDS_WITH_CHOICES
 from crm.models.schema_change import JsonColumn
 from crm.records.json_keys import ELEMENTS, key_path
-from crm.screens.custom_fields.group_tables import indexed_keys, list_steps, question_column_name
+from crm.screens.custom_fields.group_tables import (
+    group_table_name,
+    indexed_keys,
+    list_steps,
+    question_column_name,
+    text_columns,
+)
 
 QUESTION_PREFIX = "answer."
 # The filter of a list by the form, whose questions can then sort the list.
@@ -112,22 +118,30 @@ def load_question_forms(table: str, codes: Collection[str] | None = None) -> lis
     if not forms:
         return []
     changes = SchemaChange.objects.applied().filter(table=table).exclude(column=JsonColumn.CUSTOM_FIELDS)
-    promoted, tables = {}, set()
+    promoted, groups = {}, set()
     for column, key, kind, decision in changes.values_list("column", "key", "kind", "decision"):
         if decision == SchemaDecision.TABLE:
-            tables.add((column, list_steps(key)))
+            groups.add((column, list_steps(key)))
         else:
             promoted[column, key, kind] = decision
+    names = {group: group_table_name(table, *group) for group in groups}
+    columns = text_columns(names.values()) if names else {}
+    tables = {group: columns[name] for group, name in names.items()}
     return [replace(form, fields=with_promotions(form.fields, promoted, tables)) for form in forms]
 
 
 def with_promotions(
-    fields: Collection[QuestionField], promoted: Mapping[tuple[str, str, str], str], tables: Collection[Group]
+    fields: Collection[QuestionField],
+    promoted: Mapping[tuple[str, str, str], str],
+    tables: Mapping[Group, Collection[str]],
 ) -> tuple[QuestionField, ...]:
-    """Return `fields`, each with its promotion: that of its own key, or the table of its group if it has an index."""
+    """Return `fields`, each with its promotion: that of its own key, or the table of its group if it has an index.
+
+    `tables` has the columns of texts of each table. A question that is newer than its table is looked up in JSON.
+    """
     members: dict[Group, list[tuple[str, str]]] = {}
     for one in fields:
-        if one.group in tables:
+        if question_column_name(one.steps[-1]) in tables.get(one.group, ()):
             members.setdefault(one.group, []).append((one.steps[-1], one.kind))
     indexed = {group: indexed_keys(questions) for group, questions in members.items()}
     return tuple(

@@ -25,6 +25,8 @@ from tests.cast import make_lead
 from tests.crm.schema.promotions import execute
 
 QUESTIONS = (("vin", "text"), ("year", "number"), ("bought", "date"), ("seen", "date_time"), ("insured", "yes_no"))
+# The keys of variables of the functions.
+QUESTIONS += (("owner_ids", "text"), ("refused", "text"))
 VEHICLES = GroupTable(
     "leads.lead", "auto_data", ("vehicles",), tuple(QuestionColumn(*one) for one in (*QUESTIONS, ("id", "choices")))
 )
@@ -167,6 +169,13 @@ def test_nothing_that_is_no_list_is_overwritten(vehicles):
         with pytest.raises((IntegrityError, DataError)), transaction.atomic():
             execute(statement, [lead.pk])
     assert (stored(lead), rows(lead)) == ("two vans", [])
+    for entry in ("a van", None, ["vin"]):
+        lead = make_lead(auto_data={"vehicles": [entry]})
+        for vin in ("A", None):
+            with pytest.raises(IntegrityError, match="auto_data.vehicles is no object"), transaction.atomic():
+                execute("UPDATE lead_vehicles SET vin = 'B', data = '{}' WHERE lead_id = %s", [lead.pk])
+                execute("UPDATE lead_vehicles SET vin = %s, data = '[\"vin\"]' WHERE lead_id = %s", [vin, lead.pk])
+        assert stored(lead) == [entry] and in_step(lead)
     with pytest.raises(IntegrityError, match="Use DELETE"), transaction.atomic():
         make_lead(auto_data={"vehicles": [A]})
         execute("TRUNCATE lead_vehicles")

@@ -10,7 +10,7 @@ from crm.schema.advice.figures import load_advice
 from crm.schema.promotion.indexes import PromotedKey
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import RUN_CHANGE_TASK, pause_change, resume_change, undo_change
-from crm.schema.requests.transitions import decide_request, request_change
+from crm.schema.requests.transitions import decide_request, request_change, withdraw_request
 from tests.cast import browser, make_user, page_text
 from tests.crm.schema.promotions import (
     decided_index,
@@ -235,6 +235,21 @@ def test_worker_applies_and_undoes_what_the_screen_says(theo, ann):
     run_jobs(RUN_CHANGE_TASK)
     assert "The index is removed." in page_text(page.get(f"{url}change/"))
     assert page.post(f"{url}do/undo/").status_code == 422
+
+
+def test_undoing_and_repair_wait_for_another_request_for_the_key(theo, ann):
+    field = make_field(kind="number")
+    change = promote(field, "column")
+    other = SchemaChange(table=field.table, key=field.key, proposed="stay", why="Unused.", expected_use="None.")
+    request_change(other, by=ann)
+    for act in (undo_change, resume_change):
+        with pytest.raises(
+            IllegalTransition, match=r"Another request for “level” \(Stay in JSON\) is open\. Withdraw it"
+        ):
+            act(change, by=theo)
+    withdraw_request(other, by=theo)
+    undo_change(change, by=theo)
+    assert change.state == "UNDOING"
 
 
 def test_pausing_before_the_job_keeps_it_from_building(theo, ann):

@@ -46,6 +46,8 @@ LONG = "x" * 500
         ("json_date_time_key", '"2026-02-01"', datetime(2026, 2, 1, tzinfo=UTC)),
         ("json_date_time_key", '"2026-02-01T25:00:00+00:00"', datetime.min.replace(tzinfo=UTC)),
         ("json_date_time_key", '"0001-01-01T00:00+15:00"', datetime.min.replace(tzinfo=UTC)),
+        ("json_date_time_key", '"9999-12-31T23:59:59-00:01"', datetime.min.replace(tzinfo=UTC)),
+        ("json_date_time_key", '"9999-12-31T23:59:59Z"', datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
         ("json_date_time_key", "null", datetime.min.replace(tzinfo=UTC)),
         ("json_yes_no_key", "true", 1),
         ("json_yes_no_key", "false", 0),

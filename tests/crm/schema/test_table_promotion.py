@@ -170,8 +170,11 @@ def test_table_follows_a_changed_form(ada):
     text = status()
     assert "the column colour of lead_other_vehicles is missing" in text
     assert "the column model of lead_other_vehicles belongs to no question" in text
+    asked = [{"answer.auto.other_vehicles.colour": "red"}, {"answer.auto.other_vehicles.year": "1999"}]
+    assert [found(ada, **query) for query in asked] == [[lead.contact_name]] * 2
     resume_change(change, by=ada)
     run(change)
+    assert [found(ada, **query) for query in asked] == [[lead.contact_name]] * 2
     assert execute("SELECT vin, year, colour FROM lead_other_vehicles") == [("A", "1999", "red")]
     assert status() == "Everything is as decided.\n"
     lead.refresh_from_db()

@@ -23,6 +23,8 @@ IS_IN_STEP = f"coalesce(current_setting('{IN_STEP}', true), '') = 'on'"
 FUNCTION_SQL = """
 CREATE OR REPLACE FUNCTION {name}({arguments}) RETURNS {returns} LANGUAGE plpgsql {settings} AS {body}
 """
+# A question may have the key of a variable, such as owner_ids.
+VARIABLES_FIRST = "#variable_conflict use_variable"
 # The lists in JSON become rows.
 READ_JSON_SQL = """
 BEGIN
@@ -44,7 +46,7 @@ BEGIN
          WHERE old.{owner} = ANY (owner_ids) AND old.{owner} = wanted.owner_id AND old.position = wanted.position);
 END
 """
-AFTER_OWNER_SQL = "BEGIN PERFORM {read_json}(ARRAY[NEW.id]); RETURN NULL; END"
+AFTER_OWNER_SQL = "\nBEGIN PERFORM {read_json}(ARRAY[NEW.id]); RETURN NULL; END"
 LOCK_OWNERS_SQL = """
 BEGIN
     PERFORM FROM {owners} WHERE id = ANY (owner_ids) ORDER BY id FOR NO KEY UPDATE;
@@ -77,13 +79,18 @@ END
 """
 FOLD_CHANGED_SQL = """
             IF NEW.{column} IS DISTINCT FROM OLD.{column} THEN
+                {require_object}
                 NEW.data := CASE WHEN NEW.{column} IS NULL THEN NEW.data - {key}
                                  ELSE jsonb_set(NEW.data, ARRAY[{key}], {json}) END;
             END IF;"""
 FOLD_GIVEN_SQL = """
             IF NEW.{column} IS NOT NULL THEN
+                {require_object}
                 NEW.data := jsonb_set(NEW.data, ARRAY[{key}], {json});
             END IF;"""
+REQUIRE_OBJECT_SQL = """IF jsonb_typeof(NEW.data) <> 'object' THEN
+                    RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = {no_object};
+                END IF;"""
 FILL_COLUMN_SQL = "NEW.{column} := {value};"
 # The rows become the lists in JSON.
 WRITE_JSON_SQL = """
@@ -163,7 +170,10 @@ FUNCTIONS = {
 def function_bodies(table: GroupTable) -> dict[str, str]:
     """Return the body of each function of the table by the part of its name, as the database stores it."""
     parts = body_parts(table)
-    return {part: sql.SQL(one.body).format(**parts).as_string(connection.connection) for part, one in FUNCTIONS.items()}
+    return {
+        part: sql.SQL(VARIABLES_FIRST + one.body).format(**parts).as_string(connection.connection)
+        for part, one in FUNCTIONS.items()
+    }
 
 
 def create_functions(table: GroupTable) -> Iterator[sql.Composed]:
@@ -210,11 +220,14 @@ def body_parts(table: GroupTable) -> dict[str, sql.Composable]:
 
 
 def fold(table: GroupTable, template: str) -> sql.Composed:
+    no_object = f"This entry of {table.list_label} is no object, so its answers cannot be written. Change data instead."
+    require_object = sql.SQL(REQUIRE_OBJECT_SQL).format(no_object=sql.Literal(no_object))
     return sql.SQL("").join(
         sql.SQL(template).format(
             column=sql.Identifier(one.name),
             key=sql.Literal(one.key),
             json=one.as_json(sql.Identifier("new", one.name)),
+            require_object=require_object,
         )
         for one in table.questions
     )
