@@ -339,7 +339,7 @@ class KeysetChangeList(ChangeList):
         """Return the headings of the custom fields; one with an index sorts."""
         orders = self.available_orders()
         names = [(field, parameter_name(field)) for field in self.custom_columns()]
-        return [Column(field.label, name if name in orders else "") for field, name in names]
+        return [Column(field.label, name if name in orders else "", "custom") for field, name in names]
 
     def orders(self) -> list[dict[str, Any]]:
         return [
