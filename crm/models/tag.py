@@ -13,7 +13,7 @@ from crm.text.tags import MAX_TAG_LENGTH
 
 
 class TagQuerySet(models.QuerySet):
-    def named(self, names: Iterable[str]) -> "TagQuerySet":
+    def with_names(self, names: Iterable[str]) -> "TagQuerySet":
         """Return the tags with these names, whatever their case, as the database compares it."""
         lowered = [Lower(models.Value(name, models.TextField())) for name in names]
         return self.alias(_lower=Lower("name", output_field=models.TextField())).filter(_lower__in=lowered)

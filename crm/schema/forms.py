@@ -138,7 +138,7 @@ def default_as_text(schema: Schema, value: Any) -> str:
 
 
 class CustomFieldForm(RecordForm):
-    """Define a custom field. Table, key and kind are chosen once."""
+    """Define a custom field. Table and key are chosen once; the kind changes on a page of its own."""
 
     default_text = DefaultTextField(help_text=f"What a new record begins with: {DEFAULT_NOTATION}.")
 

@@ -20,7 +20,7 @@ from crm.records.base import can_see_everyone
 from crm.records.field_usage import count_use
 from crm.records.json_keys import key_path
 from crm.screens.custom_fields.filter_plans import FilterPlan
-from crm.screens.custom_fields.filters import order_name
+from crm.screens.custom_fields.filters import parameter_name
 from crm.screens.custom_fields.schema_requests import describe_slow_list
 from crm.screens.filter_sheet import QUESTIONS_PARAM, build_filter_sheet
 from crm.screens.filters import describe_unknown_filters
@@ -338,8 +338,8 @@ class KeysetChangeList(ChangeList):
     def custom_headings(self) -> list[Column]:
         """Return the headings of the custom fields; one with an index sorts."""
         orders = self.available_orders()
-        names = [(field, order_name(field)) for field in self.custom_columns()]
-        return [Column(field.label, name if name in orders else "") for field, name in names]
+        names = [(field, parameter_name(field)) for field in self.custom_columns()]
+        return [Column(field.label, name if name in orders else "", "custom") for field, name in names]
 
     def orders(self) -> list[dict[str, Any]]:
         return [

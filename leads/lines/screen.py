@@ -59,7 +59,7 @@ class InsuranceTypeAdmin(CountedDeletionMixin, ModelAdmin):
     def response_add(self, request: HttpRequest, obj: InsuranceType, post_url_continue: str | None = None) -> Any:
         if set(request.POST) & {"_addanother", "_popup", "_continue"}:
             return super().response_add(request, obj, post_url_continue)
-        messages.success(request, f"The line “{obj}” is in use. Add its questions.")
+        messages.success(request, f"The line “{obj}” was added. Now add its questions.")
         return HttpResponseRedirect(page_address(obj, "questions"))
 
     def get_urls(self) -> list[Any]:

@@ -53,10 +53,10 @@ def rename_tag(old: str, new: str, *, by: User) -> None:
     old, new = clean_tag(old), clean_name(new)
     if not old or old == new:
         raise InvalidInput("Enter another name.")
-    tags = list(Tag.objects.select_for_update().named([old, new]))
+    tags = list(Tag.objects.select_for_update().with_names([old, new]))
     if len(tags) > 1:
         Tag.objects.filter(pk__in=[tag.pk for tag in tags if tag.name.lower() == old.lower()]).delete()
-    Tag.objects.named([old, new]).update(name=new)
+    Tag.objects.with_names([old, new]).update(name=new)
     views = rename_in_views(old, new)
     enqueue(configure_job(RENAME_TASK, lock=RENAME_TASK), old=old, new=new, by=str(by.pk))
     record(by, "renamed a tag", by=by, summary=f"Renamed the tag “{old}” to “{new}”", views=views)
@@ -74,7 +74,7 @@ def colour_tag(tag: str, colour: str, *, by: User) -> None:
     tag = clean_name(tag)
     if colour not in BadgeColour.values:
         raise InvalidInput(f"“{colour[:20]}” is no colour. Choose one of: {', '.join(BadgeColour.values)}.")
-    Tag.objects.named([tag]).delete()
+    Tag.objects.with_names([tag]).delete()
     if colour != BadgeColour.GREY:
         Tag.objects.create(name=tag, colour=colour)
     record(by, "coloured a tag", by=by, summary=f"Colour of the tag “{tag}”: {BadgeColour(colour).label.lower()}")

@@ -58,7 +58,9 @@ def convert_values(change: KindChange) -> None:
     for rows in unconverted_batches(change):
         if not convert_batch(change, rows, convert_or_set_aside(converter)):
             return
-    finish_change(change, KindChangeState.APPLIED, "changed kind", "Changed the kind")
+    # A value of the old kind may have come in since all were looked at.
+    set_aside = change.values.filter(after__isnull=True).count()
+    finish_change(change, KindChangeState.APPLIED, "changed kind", "Changed the kind", misfit_count=set_aside)
 
 
 def convert_or_set_aside(converter: KindConverter) -> Callable[[Any], Any]:

@@ -210,7 +210,7 @@ def undo_batch(change: KindChange, stored: list[int]) -> None:
 
 
 @transaction.atomic
-def finish_change(change: KindChange, state: KindChangeState, verb: str, word: str) -> None:
+def finish_change(change: KindChange, state: KindChangeState, verb: str, word: str, **changes: Any) -> None:
     """Save that the job has done everything, unless a person stopped it meanwhile."""
-    if move(change, state, ended_at=timezone.now()):
+    if move(change, state, ended_at=timezone.now(), **changes):
         record(change.field, verb, by=SYSTEM_ACTOR, summary=f"{word}: {change}")

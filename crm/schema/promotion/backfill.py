@@ -17,6 +17,7 @@ from psycopg.errors import QueryCanceled
 
 from crm.schema.promotion.monitor import ChangeMonitor
 from crm.schema.promotion.patience import BUSY_ERRORS
+from crm.screens.custom_fields.filter_plans import estimate_table_rows
 
 FIRST_BATCH_ROWS, MIN_BATCH_ROWS, MAX_BATCH_ROWS = 200, 20, 5_000
 # A batch holds the locks of its rows until it ends, so it is stopped at the limit and tried again with fewer rows.
@@ -36,7 +37,6 @@ UPDATE {table} SET {name} = {value}
 COUNT_DIVERGING_SQL = """
 SELECT count(*) FROM {table} WHERE id > {first} AND id <= {last} AND {name} IS DISTINCT FROM {value}
 """
-ESTIMATE_SQL = "SELECT greatest(reltuples, 1) FROM pg_class WHERE oid = to_regclass(%s)"
 # How much the replicas lag behind, as far as this role may know, and how many other sessions are at work.
 LOAD_SQL = """
 SELECT (SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0) FROM pg_stat_replication),
@@ -95,7 +95,7 @@ class BatchWalk(ABC):
     def walk(self, action: Callable[[UUID, UUID], int]) -> int:
         """Let `action` work on each batch, given its bounds, and return the sum of what it returns."""
         total, walked, first = 0, 0, FIRST_KEY
-        estimated = estimate_rows(self.db_table)
+        estimated = max(1, estimate_table_rows(self.db_table))
         while self.last_key is not None and first != self.last_key:
             started = time.perf_counter()
             outcome = self.attempt(action, first)
@@ -162,13 +162,6 @@ class BatchWalk(ABC):
         with connection.cursor() as cursor:
             cursor.execute(LOAD_SQL)
             return cursor.fetchone()
-
-
-def estimate_rows(db_table: str) -> float:
-    """Return how many rows a table has, as the database last estimated; at least 1."""
-    with connection.cursor() as cursor:
-        cursor.execute(ESTIMATE_SQL, [connection.ops.quote_name(db_table)])
-        return cursor.fetchone()[0]
 
 
 class Backfill(BatchWalk):

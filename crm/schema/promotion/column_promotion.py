@@ -11,15 +11,17 @@ from psycopg import sql
 from crm.exceptions import IllegalTransition, InvalidInput
 from crm.models import CustomFieldTable, SchemaChange, SchemaDecision
 from crm.models.schema_change import JsonColumn
-from crm.schema.promotion.backfill import Backfill, estimate_rows
+from crm.schema.promotion.backfill import Backfill
 from crm.schema.promotion.base import Promotion
 from crm.schema.promotion.columns import KeyColumn
 from crm.schema.promotion.index_builds import build_indexes, index_problems, remove_indexes, remove_invalid_indexes
-from crm.schema.promotion.index_promotion import OUR_INDEXES_SQL, comparable_kind, has_statistics
+from crm.schema.promotion.index_promotion import comparable_kind, has_statistics
+from crm.schema.promotion.indexes import drop_statistics
 from crm.schema.promotion.monitor import ChangeMonitor
 from crm.schema.promotion.patience import run_patiently
 from crm.schema.promotion.readers import wait_for_readers
-from crm.screens.custom_fields.promoted_columns import COLUMN_PREFIX
+from crm.screens.custom_fields.filter_plans import estimate_table_rows
+from crm.screens.custom_fields.promoted_columns import NAME_PREFIX
 
 SAMPLED_ROWS = 20_000
 OUR_COLUMNS_SQL = """
@@ -58,7 +60,7 @@ class ColumnPromotion(Promotion):
     @classmethod
     def check_decision(cls, change: SchemaChange) -> str:
         if change.column != JsonColumn.CUSTOM_FIELDS:
-            raise InvalidInput("Only custom fields get a column: their kind says how values compare.")
+            raise InvalidInput("Only a custom field becomes a column. A question of a line can get an index.")
         kind = comparable_kind(change)
         same_key = SchemaChange.objects.applied().filter(table=change.table, column=change.column, key=change.key)
         if same_key.filter(decision=SchemaDecision.COLUMN).exists():
@@ -100,7 +102,7 @@ class ColumnPromotion(Promotion):
             wait_for_readers(self.column.key.db_table, monitor)
         remove_indexes(self.column.indexes, monitor)
         monitor.step = "Removing the column"
-        run_patiently(self.column.drop_statistics, monitor)
+        run_patiently(drop_statistics(self.column.statistics_name), monitor)
         run_patiently(self.column.drop, monitor, locks_others_out=True)
 
     def clean_up(self, monitor: ChangeMonitor) -> None:
@@ -127,7 +129,7 @@ class ColumnPromotion(Promotion):
 
     def count_sampled_differences(self) -> int:
         """Return how many rows of a sample differ between column and JSON."""
-        percent = 100 * SAMPLED_ROWS / estimate_rows(self.column.key.db_table)
+        percent = 100 * SAMPLED_ROWS / max(1, estimate_table_rows(self.column.key.db_table))
         with connection.cursor() as cursor:
             sample = "" if percent >= 100 else f"TABLESAMPLE SYSTEM ({percent:.6f})"
             statement = sql.SQL(COUNT_SAMPLED_SQL).format(
@@ -151,12 +153,7 @@ class ColumnPromotion(Promotion):
     @classmethod
     def find_objects(cls) -> Iterable[tuple[str, str]]:
         tables = [apps.get_model(label)._meta.db_table for label in CustomFieldTable.values]
-        queries = {
-            "index": (OUR_INDEXES_SQL, [COLUMN_PREFIX]),
-            "column": (OUR_COLUMNS_SQL, [tables, COLUMN_PREFIX]),
-            "trigger": (OUR_TRIGGERS_SQL, [tables, COLUMN_PREFIX]),
-        }
         with connection.cursor() as cursor:
-            for noun, (query, params) in queries.items():
-                cursor.execute(query, params)
+            for noun, query in (("column", OUR_COLUMNS_SQL), ("trigger", OUR_TRIGGERS_SQL)):
+                cursor.execute(query, [tables, NAME_PREFIX])
                 yield from ((noun, name) for (name,) in cursor.fetchall())

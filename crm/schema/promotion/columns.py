@@ -11,7 +11,7 @@ from django.db import connection
 from psycopg import sql
 
 from crm.models import SchemaChange
-from crm.schema.promotion.indexes import KeyIndex, PromotedKey, definitions_of, live_index
+from crm.schema.promotion.indexes import KeyIndex, PromotedKey, create_statistics, definitions_of, live_index
 from crm.screens.custom_fields.promoted_columns import column_name
 from crm.screens.custom_fields.sort_keys import SORT_KEYS
 
@@ -186,14 +186,7 @@ class KeyColumn:
 
     @property
     def create_statistics(self) -> sql.Composed:
-        """The statement that lets ANALYZE count the values, whatever index the planner considers."""
-        return sql.SQL("CREATE STATISTICS IF NOT EXISTS {} ON ({}) FROM {}").format(
-            sql.Identifier(self.statistics_name), self.sort_expression, sql.Identifier(self.key.db_table)
-        )
-
-    @property
-    def drop_statistics(self) -> sql.Composed:
-        return sql.SQL("DROP STATISTICS IF EXISTS {}").format(sql.Identifier(self.statistics_name))
+        return create_statistics(self.statistics_name, self.sort_expression, self.key.db_table)
 
     def state(self) -> ColumnState:
         """Return what the database has of the column."""

@@ -11,9 +11,10 @@ from crm.models import SchemaChange, SchemaDecision
 from crm.models.schema_change import JsonColumn
 from crm.schema.promotion.base import Promotion
 from crm.schema.promotion.index_builds import build_indexes, index_problems, remove_indexes, remove_invalid_indexes
-from crm.schema.promotion.indexes import NAME_PREFIX, PromotedKey
+from crm.schema.promotion.indexes import PromotedKey, drop_statistics
 from crm.schema.promotion.monitor import ChangeMonitor
 from crm.schema.promotion.patience import run_patiently
+from crm.screens.custom_fields.promoted_columns import NAME_PREFIX
 from crm.screens.custom_fields.questions import find_questions
 from crm.screens.custom_fields.sort_keys import SORT_KEYS
 
@@ -50,7 +51,7 @@ class IndexPromotion(Promotion):
 
     def take_back(self, monitor: ChangeMonitor) -> None:
         remove_indexes(self.promoted.indexes, monitor)
-        run_patiently(self.promoted.drop_statistics, monitor)
+        run_patiently(drop_statistics(self.promoted.statistics_name), monitor)
 
     def clean_up(self, monitor: ChangeMonitor) -> None:
         remove_invalid_indexes(self.promoted.indexes, monitor)

@@ -16,9 +16,9 @@ from psycopg import sql
 from crm.models import CustomFieldKind, SchemaChange
 from crm.models.schema_change import JsonColumn
 from crm.records.json_keys import path_steps
-from crm.screens.custom_fields.sort_keys import SORT_KEYS, compose_holder
+from crm.screens.custom_fields.promoted_columns import NAME_PREFIX
+from crm.screens.custom_fields.sort_keys import SORT_KEYS, compose_member
 
-NAME_PREFIX = "cf_"
 # Of these kinds, an index of words serves "contains".
 WORD_KINDS = frozenset(
     {
@@ -97,7 +97,7 @@ class PromotedKey:
     @property
     def holder(self) -> sql.Composed:
         """The JSON object that holds the value."""
-        return compose_holder(self.column, self.steps)
+        return compose_member(sql.Identifier(self.column), self.steps[:-1])
 
     @property
     def sort_expression(self) -> sql.Composed:
@@ -118,18 +118,22 @@ class PromotedKey:
 
     @property
     def create_statistics(self) -> sql.Composed:
-        """The statement that lets ANALYZE count the values, whatever index the planner considers."""
-        return sql.SQL("CREATE STATISTICS IF NOT EXISTS {} ON ({}) FROM {}").format(
-            sql.Identifier(self.statistics_name), self.sort_expression, sql.Identifier(self.db_table)
-        )
-
-    @property
-    def drop_statistics(self) -> sql.Composed:
-        return sql.SQL("DROP STATISTICS IF EXISTS {}").format(sql.Identifier(self.statistics_name))
+        return create_statistics(self.statistics_name, self.sort_expression, self.db_table)
 
     @property
     def analyze(self) -> sql.Composed:
         return sql.SQL("ANALYZE {}").format(sql.Identifier(self.db_table))
+
+
+def create_statistics(name: str, expression: sql.Composable, db_table: str) -> sql.Composed:
+    """Return the statement that lets ANALYZE count the values, whatever index the planner considers."""
+    return sql.SQL("CREATE STATISTICS IF NOT EXISTS {} ON ({}) FROM {}").format(
+        sql.Identifier(name), expression, sql.Identifier(db_table)
+    )
+
+
+def drop_statistics(name: str) -> sql.Composed:
+    return sql.SQL("DROP STATISTICS IF EXISTS {}").format(sql.Identifier(name))
 
 
 def live_index(name: str, label: str, db_table: str, definition: sql.Composed) -> KeyIndex:

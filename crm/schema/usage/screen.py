@@ -102,7 +102,7 @@ class FieldList(KeysetChangeList):
         newest = FieldStatistic.objects.aggregate(at=models.Max("scanned_at"))["at"]
         if newest is None:
             return ""
-        return "Scanned every night. Of a large table a sample is read: ± is the bound on its error, met by 95 %."
+        return "Scanned every night. Large tables are sampled: ± is the margin of error at 95 % confidence."
 
 
 def describe_key(row: FieldStatistic, one: AdvisedKey) -> None:

@@ -13,6 +13,7 @@ from crm.records.custom_fields.rights import locked_fields
 from crm.records.custom_fields.schemas import table_schema, value_schema
 from crm.records.field_usage import count_edited
 from crm.screens.action_forms import ActionForm
+from crm.screens.custom_fields.conditions import NO_VALUES
 from crm.screens.custom_fields.form_field import in_utc
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.fields import SchemaField
@@ -71,7 +72,7 @@ class SetCustomField(ActionForm):
         cleaned = super().clean()
         if self.chosen is None:
             raise ValidationError("Define a custom field of this table first.")
-        has_value, clear = cleaned.get(VALUE_NAME) not in (None, "", []), cleaned.get("clear")
+        has_value, clear = cleaned.get(VALUE_NAME) not in NO_VALUES, cleaned.get("clear")
         if VALUE_NAME not in self.errors and has_value == bool(clear):
             self.add_error(
                 VALUE_NAME if has_value else "clear",

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 
-from crm.screens.custom_fields.promoted_columns import COLUMN_PREFIX
+from crm.screens.custom_fields.promoted_columns import NAME_PREFIX
 
 # A smaller table is read whole in a moment, with an index or without: its plans say nothing about a filter.
 SMALL_TABLE_ROWS = 10_000
@@ -34,10 +34,10 @@ class FilterPlan:
         return "green" if self.is_indexed else "amber"
 
 
-def estimate_table_rows(model: type[models.Model]) -> int:
-    """Return how many rows the table of `model` has, as the database last estimated; 0 if it never did."""
+def estimate_table_rows(db_table: str) -> int:
+    """Return how many rows a table has, as the database last estimated; 0 if it never did."""
     with connection.cursor() as cursor:
-        cursor.execute(TABLE_ROWS_SQL, [connection.ops.quote_name(model._meta.db_table)])
+        cursor.execute(TABLE_ROWS_SQL, [connection.ops.quote_name(db_table)])
         return cursor.fetchone()[0]
 
 
@@ -54,5 +54,5 @@ def plan_filter(model: type[models.Model], condition: models.Q, column: str, tab
 def reads_index(node: dict[str, Any], column: str) -> bool:
     """Return whether a step of the plan looks values in `column` up in an index."""
     condition = node.get("Index Cond", "")
-    is_lookup = COLUMN_PREFIX in condition or re.search(rf"\b{re.escape(column)}\b", condition)
+    is_lookup = NAME_PREFIX in condition or re.search(rf"\b{re.escape(column)}\b", condition)
     return bool(is_lookup) or any(reads_index(child, column) for child in node.get("Plans", ()))

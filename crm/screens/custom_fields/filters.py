@@ -147,7 +147,7 @@ class CustomFieldFilters:
     def orders(self) -> dict[str, Order]:
         """The orders by the fields that are promoted, by the name that the address gives them."""
         return {
-            order_name(each): Order(f"By {each.label}", {order_key(each): sort_key(each), "id": models.F("id")})
+            parameter_name(each): Order(f"By {each.label}", {order_key(each): sort_key(each), "id": models.F("id")})
             for each in (*self.fields.values(), *self.questions.values())
             if each.promotion and not each.is_repeated
         }
@@ -198,7 +198,7 @@ class CustomFieldFilters:
     @cached_property
     def table_rows(self) -> int:
         """The estimated number of rows of the table."""
-        return estimate_table_rows(apps.get_model(self.table))
+        return estimate_table_rows(apps.get_model(self.table)._meta.db_table)
 
     def plan(self, parameter: str) -> FilterPlan | None:
         """Return how the filter that `parameter` belongs to finds its rows.
@@ -260,17 +260,13 @@ class CustomFieldFilterMixin:
 
 
 def parameter_name(defined: FilterField) -> str:
-    """Return the name of the filter by `defined` in the address of a list."""
+    """Return the name of the filter by `defined` in the address of a list, and of the order by it."""
     return defined.parameter if isinstance(defined, QuestionField) else f"{PREFIX}{defined.key}"
-
-
-# An order has the same name.
-order_name = parameter_name
 
 
 def order_key(defined: FilterField) -> str:
     """Return the name of the sort key in an Order; a key may hold characters that no name of a column may."""
-    return "cf_" + sha256(order_name(defined).encode()).hexdigest()[:16]
+    return "cf_" + sha256(parameter_name(defined).encode()).hexdigest()[:16]
 
 
 def undefined_field(key: str) -> CustomField:

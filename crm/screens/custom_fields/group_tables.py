@@ -103,7 +103,7 @@ class HasEntry(Func):
             group_table_name(table, column, steps[:-2]),
             question_column_name(steps[-1]),
         )
-        texts = Value([value_text(value)], ArrayField(models.TextField()))
+        texts = Value([column_text(value)], ArrayField(models.TextField()))
         entry = Value({steps[-1]: value}, models.JSONField())
         super().__init__(F("pk"), texts, entry, output_field=models.BooleanField())
 
@@ -119,7 +119,7 @@ class HasEntry(Func):
         return sql, [*key_params, *text_params, *entry_params]
 
 
-def value_text(value: Any) -> str:
+def column_text(value: Any) -> str:
     """Return what a text column of the group's table has for `value`."""
     if isinstance(value, str):
         return value
@@ -128,4 +128,4 @@ def value_text(value: Any) -> str:
 
 def fits_column(value: Any) -> bool:
     """Return whether a text column has `value`; a longer one is in the entry only."""
-    return len(value_text(value)) <= MAX_TEXT_LENGTH
+    return len(column_text(value)) <= MAX_TEXT_LENGTH

@@ -8,7 +8,8 @@ from typing import Any
 from django.db import models
 from django.db.models.expressions import Col, Combinable
 
-COLUMN_PREFIX = "cf_"
+# Of the columns, triggers, indexes and statistics of promoted keys.
+NAME_PREFIX = "cf_"
 READABLE_LENGTH, HASH_LENGTH = 36, 10
 
 
@@ -20,7 +21,7 @@ def column_name(table: str, column: str, key: str, kind: str) -> str:
     """
     readable = re.sub("[^a-z0-9]+", "_", key.lower())[:READABLE_LENGTH].strip("_") or "key"
     identity = json.dumps([table, column, key, kind])
-    return f"{COLUMN_PREFIX}{readable}_{sha256(identity.encode()).hexdigest()[:HASH_LENGTH]}"
+    return f"{NAME_PREFIX}{readable}_{sha256(identity.encode()).hexdigest()[:HASH_LENGTH]}"
 
 
 class PromotedColumn(Combinable):

@@ -167,10 +167,10 @@ def holder(field: FilterField) -> models.expressions.Combinable:
     return data
 
 
-def compose_holder(column: str, steps: Sequence[str]) -> sql.Composed:
-    """Return the JSON object that holds the last of `steps` as SQL, the same as `holder`."""
-    data = sql.Composed([sql.Identifier(column)])
-    for step in steps[:-1]:
+def compose_member(data: sql.Composable, steps: Sequence[str]) -> sql.Composed:
+    """Return what stands under `steps` in `data` as SQL, with the operators of `holder`."""
+    data = sql.Composed([data])
+    for step in steps:
         data = sql.SQL("({} -> {})").format(data, sql.Literal(step))
     return data
 

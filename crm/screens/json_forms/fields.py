@@ -13,6 +13,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from crm.screens.json_forms.conversion import PLAIN_NUMBER
 from crm.screens.json_forms.errors import ValuePath, find_errors, value_path_label
 from crm.screens.json_forms.inputs import build_input
 from crm.screens.json_forms.schema import (
@@ -29,7 +30,6 @@ from crm.text.tags import MAX_TAG_LENGTH, unique_tags
 
 SPARE_ROW_COUNT = 2
 MAX_LIST_ROWS = 100
-PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,10})?")
 
 
 def read_inputs(schema: Schema, data: Any, name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from psycopg import sql
 
 from crm.models import Client, CustomField, SchemaChange
 from crm.records.activity import SYSTEM_ACTOR
@@ -107,6 +108,13 @@ def drop_our_objects() -> None:
                     cursor.execute(f'ALTER TABLE "{table}" DROP COLUMN IF EXISTS "{name}" CASCADE')
         for kind, name in our_objects():
             cursor.execute(f'DROP {kind} IF EXISTS "{name}" CASCADE')
+
+
+def execute(statement: str | sql.Composable, params: list[Any] | None = None) -> list[tuple]:
+    """Execute a statement and return its rows, if it has any."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return cursor.fetchall() if cursor.description else []
 
 
 @contextmanager

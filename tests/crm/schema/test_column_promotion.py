@@ -81,7 +81,7 @@ def test_column_has_the_value_of_the_kind_or_null(kind, json, stored):
         ("date_time", MOMENT.replace(microsecond=0), "2026-02-01T10:00:00+00:00"),
     ],
 )
-def test_what_plain_sql_writes_to_the_column_gets_into_the_json(kind, stored, json):
+def test_column_written_by_plain_sql_changes_the_json(kind, stored, json):
     promote(make_field(kind=kind), "column")
     fill_clients([[]])
     sql("UPDATE clients SET @ = %s", stored)
@@ -247,7 +247,7 @@ def test_decision_is_refused_where_a_column_makes_no_sense(theo):
     promote(field, "column")
     refuse("column", "Several choices stay in JSON", key="many")
     refuse("column", "Define “unknown” as a custom field", key="unknown")
-    refuse("column", "Only custom fields get", table="leads.lead", column="auto_data", key="vin")
+    refuse("column", "Only a custom field becomes a column", table="leads.lead", column="auto_data", key="vin")
     refuse("column", "has a column already", IllegalTransition, key="level")
     refuse("index", "has a column with an index already", IllegalTransition, key="level")
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from crm.records.merging.transitions import merge, unmerge
 from crm.records.privacy.person import Person
@@ -22,6 +22,7 @@ from crm.schema.promotion.group_table.statements import (
 )
 from leads.models import Lead
 from tests.cast import make_lead
+from tests.crm.schema.promotions import execute
 
 QUESTIONS = (("vin", "text"), ("year", "number"), ("bought", "date"), ("seen", "date_time"), ("insured", "yes_no"))
 # The keys of variables of the functions.
@@ -32,12 +33,6 @@ VEHICLES = GroupTable(
 FLEET = GroupTable("leads.lead", "line_data", ("truck", "vehicles"), (QuestionColumn("vin", "text"),))
 A, B, C = {"vin": "A", "year": 1999}, {"vin": "B", "other": [1]}, {"vin": "C"}
 pytestmark = pytest.mark.django_db
-
-
-def execute(statement, params=None) -> list:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, params)
-        return cursor.fetchall() if cursor.description else []
 
 
 def create(table: GroupTable) -> None:

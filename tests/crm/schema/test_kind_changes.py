@@ -134,6 +134,16 @@ def test_value_that_does_not_convert_is_set_aside_and_comes_back(as_max, max):
     assert stored() == before
 
 
+def test_value_that_came_in_after_the_check_is_set_aside_and_counted(as_max, max, monkeypatch):
+    field = make_field()
+    make_client(name="a", custom_fields={"level": "many"})
+    monkeypatch.setattr(running, "distinct_values", lambda field: iter([("5", 1)]))
+    change = start(field, "number", max)
+    assert (change.state, change.misfit_count) == (KindChangeState.APPLIED, 1)
+    assert stored() == {"a": {"level_as_text": "many"}}
+    assert "1 value was set aside," in page_text(as_max.get(f"/crm/customfield/{field.pk}/change/"))
+
+
 def test_undoing_keeps_what_people_have_changed_and_lists_it(as_max, as_ann, max, bob):
     field = make_field()
     own, hidden = make_client(name="Own"), make_client(name="Hidden", assigned_to=bob)

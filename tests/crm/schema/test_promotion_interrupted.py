@@ -8,8 +8,9 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from crm.exceptions import IllegalTransition
-from crm.models import Client, SchemaChange
+from crm.models import Client, KindChange, SchemaChange
 from crm.schema.change_lock import ChangeLocked, change_lock
+from crm.schema.kind_changes.transitions import change_kind
 from crm.schema.promotion import index_builds, index_promotion, patience, running
 from crm.schema.promotion.indexes import KeyIndex, PromotedKey
 from crm.schema.promotion.running import run_change
@@ -256,6 +257,38 @@ def test_two_admins_who_decide_at_once_make_one_promotion(ada, theo):
     assert change.decision in outcomes
     assert [("already by" in sentence) for sentence in refused] == [True]
     assert len(queued_jobs(RUN_CHANGE_TASK)) == (change.decision == "index")
+
+
+def test_change_of_kind_that_begins_during_a_decision_waits_for_it_and_is_refused(ada):
+    field = make_field(kind="number")
+    change = SchemaChange(table=field.table, key=field.key, proposed="column", why="Slow.", expected_use="Daily.")
+    request_change(change, by=ada)
+    outcomes = []
+
+    def change_to_text():
+        try:
+            change_kind(field, "text", misfit_rule="stop", by=ada)
+            outcomes.append("changed")
+        except IllegalTransition as error:
+            outcomes.append(str(error))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=change_to_text)
+    with transaction.atomic(), other_session() as other:
+        decide_request(change, decision="column", reason="Used daily.", by=ada)
+        thread.start()
+        wait_until(lambda: outcomes or waiting_sessions(other))
+    thread.join()
+    assert "is promoted (column, queued)" in outcomes[0]
+    assert not KindChange.objects.exists()
+
+
+def waiting_sessions(cursor) -> int:
+    cursor.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return cursor.fetchone()[0]
 
 
 def test_index_removed_by_hand_is_built_again(ada):

@@ -19,17 +19,11 @@ from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import resume_change, undo_change
 from leads.models import InsuranceType, Lead
 from tests.cast import browser, make_lead, make_user, page_text
-from tests.crm.schema.promotions import decided_table, needs_embedded_server, restored_from_dump
+from tests.crm.schema.promotions import decided_table, execute, needs_embedded_server, restored_from_dump
 from tests.query_plans import filtered_rows, first_page, plan_indexes, plan_nodes, vacuum_analyze
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_indexes_left")]
 A, B, C = {"vin": "A", "year": 1999}, {"vin": "B", "other": [1]}, {"vin": "C"}
-
-
-def execute(statement, params=None) -> list:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, params)
-        return cursor.fetchall() if cursor.description else []
 
 
 def run(change: SchemaChange) -> SchemaChange:

@@ -282,3 +282,5 @@ def test_promoted_question_is_filtered_and_sorted_by_its_index(ada, no_indexes_l
     assert names(words) == ["L1234"]
     facts = page_text(page.get(f"/crm/schemachange/{breed.pk}/change/"))
     assert "Pet: Breed (Text)" in facts and "100% of the newest 3,000" in facts
+    sheet = page_text(page.get(f"{LEADS}filters/?questions=pet"))
+    assert sheet.count(">indexed</span>") == 2, "weight and breed"

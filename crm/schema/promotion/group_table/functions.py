@@ -1,7 +1,7 @@
 """The functions and triggers that keep the table of a repeated group in step with the list in JSON.
 
 The list and the rows are compared, and only what differs is written, so that writing one side ends after the other.
-Whoever writes a row locks its owner first: two writers of one list take turns. Each statement is followed at its end,
+Writing a row locks its owner first, so two writers of one list take turns. Each statement is followed at its end,
 so in one transaction the last one decides; in one statement that writes both, the part that PostgreSQL runs first
 does, which is the main statement before its WITH queries.
 """
@@ -237,7 +237,7 @@ def is_replaceable(table: GroupTable) -> sql.Composed:
     """Return whether the place of the list in `owner` has a list or nothing, and each group around it likewise."""
     conditions = [
         sql.SQL("coalesce(jsonb_typeof({}), 'null') IN ({}, 'null')").format(
-            table.inner("owner", table.steps[:depth]),
+            table.member("owner", table.steps[:depth]),
             sql.SQL("'array'" if depth == len(table.steps) else "'object'"),
         )
         for depth in range(1, len(table.steps) + 1)
@@ -249,7 +249,7 @@ def changed_column(table: GroupTable) -> sql.Composed:
     """Return the JSON column of `owner` with `rows.list` in the place of the list."""
     changed = sql.Composed([sql.SQL("rows.list")])
     for depth in reversed(range(len(table.steps))):
-        outer = table.inner("owner", table.steps[:depth])
+        outer = table.member("owner", table.steps[:depth])
         changed = sql.SQL(
             "CASE jsonb_typeof({0}) WHEN 'object' THEN {0} ELSE '{{}}' END || jsonb_build_object({1}, {2})"
         ).format(outer, sql.Literal(table.steps[depth]), changed)

@@ -10,6 +10,7 @@ from psycopg import sql
 from crm.schema.promotion.group_table.columns import QuestionColumn
 from crm.schema.promotion.indexes import KeyIndex
 from crm.screens.custom_fields.group_tables import OWNER_COLUMNS, group_table_name, indexed_keys, short_name
+from crm.screens.custom_fields.sort_keys import compose_member
 
 NO_LIST = sql.SQL("'[]'::jsonb")
 
@@ -60,17 +61,15 @@ class GroupTable:
 
     def stored_list(self, row: str) -> sql.Composed:
         """Return what stands in the place of the list in `row` of the owners."""
-        return self.inner(row, self.steps)
+        return self.member(row, self.steps)
 
     def holder(self, row: str) -> sql.Composed:
         """Return the JSON object that holds the list."""
-        return self.inner(row, self.steps[:-1])
+        return self.member(row, self.steps[:-1])
 
-    def inner(self, row: str, steps: tuple[str, ...]) -> sql.Composed:
-        data = sql.Composed([sql.Identifier(row, self.column)])
-        for step in steps:
-            data = sql.SQL("({} -> {})").format(data, sql.Literal(step))
-        return data
+    def member(self, row: str, steps: tuple[str, ...]) -> sql.Composed:
+        """Return what stands under `steps` in the JSON column of `row`."""
+        return compose_member(sql.Identifier(row, self.column), steps)
 
     def entries(self, row: str) -> sql.Composed:
         """Return the list in `row`; an empty one if there is none."""
