@@ -1,5 +1,6 @@
 """The bottom app of the project, and the admin site of all apps."""
 
+import sys
 from typing import Any
 
 from django.apps import AppConfig
@@ -20,12 +21,16 @@ from crm.runtime.checks import (
     require_supported_server,
 )
 
+# As many as a number of PostgreSQL can have. Other programs may write one into JSON, and its record must stay readable.
+MAX_NUMBER_DIGITS = 131_072 + 16_383
+
 
 class CrmConfig(AppConfig):
     name = "crm"
     verbose_name = "Clients & contacts"
 
     def ready(self) -> None:
+        sys.set_int_max_str_digits(MAX_NUMBER_DIGITS)
         connection_created.connect(require_supported_server, dispatch_uid="crm.refuse_old_servers")
         connection_created.connect(require_known_migrations, dispatch_uid=KNOWN_MIGRATIONS_UID)
         post_migrate.connect(sync_on_delete_actions, sender=self, dispatch_uid="crm.sync_on_delete_actions")

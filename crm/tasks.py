@@ -19,9 +19,9 @@ from crm.records.duplicates.transitions import FIND_PAIRS_TASK
 from crm.records.local_time import agency_today
 from crm.records.privacy.transitions import delete_kept_clients
 from crm.records.tags.transitions import RENAME_TASK, rename_in_records
+from crm.schema.change_lock import ChangeLocked
 from crm.schema.kind_changes.running import run_kind_change
 from crm.schema.kind_changes.transitions import RUN_KIND_CHANGE_TASK, queue_unfinished_kind_changes
-from crm.schema.promotion.exceptions import ChangeLocked
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import RUN_CHANGE_TASK, queue_unfinished_changes
 from crm.schema.usage.transitions import SCAN_TASK, scan_tables
@@ -111,7 +111,7 @@ def run_schema_change(change: str) -> None:
     run_change(UUID(change))
 
 
-@app.task(name=RUN_KIND_CHANGE_TASK, retry=RetryStrategy(max_attempts=60, wait=10, retry_exceptions=[OperationalError]))
+@app.task(name=RUN_KIND_CHANGE_TASK, retry=CHANGE_RETRY)
 def run_change_of_kind(change: str) -> None:
     """Convert the values of a custom field to another kind, or take that back."""
     run_kind_change(UUID(change))

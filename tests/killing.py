@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -12,6 +12,16 @@ from tests.forking import forked
 
 KILLED_POINTS = 10
 SAVEPOINT_WORDS = ("SAVEPOINT", "RELEASE", "ROLLBACK TO")
+
+
+class Point(NamedTuple):
+    """A call of a function that a process does not survive: the `number`th of `name` in any of the modules `owners`."""
+
+    owners: tuple[Any, ...]
+    name: str
+    number: int = 1
+    # Whether the function had returned by then.
+    after: bool = True
 
 
 class Killed(BaseException):
@@ -44,6 +54,30 @@ class StatementCounter:
         if self.count == self.last:
             os.kill(os.getpid(), signal.SIGKILL)
         return execute(sql, params, many, context)
+
+
+def run_killed(work: Callable[..., Any], *arguments: Any, at: Point) -> None:
+    """Do `work` in a process that is killed by SIGKILL `at` a point, and wait until the database has noticed."""
+    with forked(work_until_killed, work, arguments, at) as child:
+        said, _ = child.communicate()
+    assert child.returncode == -signal.SIGKILL, f"not killed at {at}: {said}"
+    assert wait_until(lambda: not other_sessions()), "the database still works for a dead process"
+
+
+def work_until_killed(work: Callable[..., Any], arguments: tuple[Any, ...], point: Point) -> None:
+    owners = [owner for owner in point.owners if hasattr(owner, point.name)]
+    whole, calls = getattr(owners[0], point.name), []
+
+    def killed(*args: Any, **kw: Any) -> Any:
+        calls.append(point.name)
+        answer = whole(*args, **kw) if point.after or len(calls) < point.number else None
+        if len(calls) == point.number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+    for owner in owners:
+        setattr(owner, point.name, killed)
+    work(*arguments)
 
 
 def other_sessions() -> int:

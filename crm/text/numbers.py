@@ -73,3 +73,19 @@ def parse_number(digits: str, times: str | None = None) -> Decimal | None:
     except InvalidOperation:
         return None
     return (value * MULTIPLIER_FACTORS.get((times or "").lower(), 1)).normalize()
+
+
+def read_json_number(text: str) -> int | float | None:
+    """Return `text` as the number that JSON would have for it; None if it is none, or infinite."""
+    try:
+        number = int(text) if text.lstrip("-").isdigit() else float(text)
+    except (ValueError, OverflowError):
+        return None
+    return number if number - number == 0 else None  # neither infinite nor "not a number"
+
+
+def plain_digits(number: int | float) -> str:
+    """Return `number` as PostgreSQL's `trim_scale` writes it: all digits, no exponent, no zeros at the end."""
+    digits = format(Decimal(repr(number)), "f")
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return "0" if digits == "-0" else digits

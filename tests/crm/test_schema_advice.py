@@ -8,9 +8,11 @@ from django.utils import timezone
 
 from crm.models import FieldStatistic, FieldUsage, IndexUsage, SchemaThresholds
 from crm.records.local_time import agency_today
-from crm.schema.advice.figures import load_advice, unused_indexes
+from crm.schema.advice.figures import load_advice, load_promotable_keys, unused_indexes
 from crm.schema.advice.rules import Decision, KeyFigures, advise
+from leads.models import InsuranceType
 from tests.cast import make_user
+from tests.crm.schema.promotions import make_field
 
 THRESHOLDS = SchemaThresholds()
 BUSY = {"row_count": 100_000, "filled_count": 80_000, "kinds": {"number": 80_000}, "distinct_count": 500}
@@ -52,7 +54,8 @@ BUSY = {"row_count": 100_000, "filled_count": 80_000, "kinds": {"number": 80_000
         ({"searches": 500, "people": 9, "is_inside_list": True}, "stay", "It stands inside a list."),
         ({"searches": 500, "people": 9, "index_name": "leads_vin"}, "stay", "The index leads_vin serves"),
         ({"searches": 500, "people": 9, "promoted_to": "column cf_size"}, "stay", "The column cf_size serves this key"),
-        ({"searches": 200, "people": 2, "promotable_to": frozenset()}, "stay", "so nothing can be done about it"),
+        ({"searches": 200, "people": 2, "promotable_to": frozenset()}, "stay", "No request can ask for that:"),
+        ({"searches": 199, "people": 2, "is_undefined_field": True}, "index", "Define it as a custom field first"),
         (
             {"searches": 200, "people": 2, "promotable_to": frozenset({Decision.INDEX})},
             "index",
@@ -105,6 +108,28 @@ def test_figures_come_from_the_scan_the_counts_and_the_indexes():
     FieldUsage.objects.filter(day=today - timedelta(days=30)).update(day=today - timedelta(days=90))
     (unused,) = load_advice(FieldStatistic.objects.filter(pk=policy.pk))
     assert (unused.figures.unused_days, unused.advice.decision) == (90, Decision.RETIRE)
+
+
+@pytest.mark.django_db
+def test_request_can_ask_for_what_the_definitions_allow():
+    make_field(key="a.b")
+    for code, kind in (("pet", "number"), ("horse", "string")):
+        properties = {"weight": {"type": kind, "title": "Weight"}, "age": {"type": "number", "title": "Age"}}
+        InsuranceType.objects.create(code=code, name=code, form_schema={"type": "object", "properties": properties})
+    promotable = load_promotable_keys(["crm.client", "leads.lead", "leads.policy"])
+
+    def ask(table: str, column: str, key: str) -> tuple[set[str], bool]:
+        row = FieldStatistic(table=table, column=column, key=key)
+        return set(promotable.decisions(row)), promotable.is_undefined_field(row)
+
+    assert ask("crm.client", "custom_fields", '"a.b"') == ({"index", "column"}, False)
+    assert ask("crm.client", "custom_fields", "undefined") == ({"index", "column"}, True)
+    assert ask("crm.client", "custom_fields", "a.b") == (set(), True)
+    assert ask("leads.lead", "auto_data", "other_vehicles") == ({"table"}, False)
+    assert ask("leads.lead", "auto_data", "nothing") == (set(), False)
+    assert ask("leads.policy", "data", "other_vehicles") == (set(), False)
+    assert ask("leads.policy", "data", "age") == ({"index"}, False)
+    assert ask("leads.policy", "data", "weight") == (set(), False)
 
 
 @pytest.mark.django_db

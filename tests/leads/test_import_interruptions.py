@@ -1,12 +1,9 @@
 """Tests of an import that is killed, cancelled, or robbed of its file at any point: whole, or not at all."""
 
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.core.files.base import ContentFile
@@ -24,55 +21,37 @@ from leads.importing.batches.undo import queue_undo
 from leads.importing.tables import undo as tables_undo
 from leads.models import ImportBatch, ImportState, Lead, LeadStageHistory
 from tests.cast import browser
-from tests.crm.processes import wait_until
-from tests.forking import forked
-from tests.killing import other_sessions
+from tests.killing import Point, run_killed
 
 CONTENT = "Name,Email\n" + "".join(f"Name {n},n{n}@x.example\n" for n in range(100)) + "\x01,\n"
-# Where a job is killed: the module, the function, and whether it had returned by then.
+# Where a job is killed.
 IMPORT_POINTS = [
-    (running, "claim_run", True),
-    (running, "file_hash", False),
-    (transitions, "preview_import", True),
-    (transitions, "StagingTable", True),
-    (transitions.ImportProgress, "count", False),
-    (transitions, "set_rows_aside", False),
-    (staging.StagingTable, "new_examples", True),
-    (transitions, "enqueue", True),
-    (transitions, "finish_batch", False),
-    (transitions, "finish_batch", True),
+    Point((running,), "claim_run", after=True),
+    Point((running,), "file_hash", after=False),
+    Point((transitions,), "preview_import", after=True),
+    Point((transitions,), "StagingTable", after=True),
+    Point((transitions.ImportProgress,), "count", after=False),
+    Point((transitions,), "set_rows_aside", after=False),
+    Point((staging.StagingTable,), "new_examples", after=True),
+    Point((transitions,), "enqueue", after=True),
+    Point((transitions,), "finish_batch", after=False),
+    Point((transitions,), "finish_batch", after=True),
 ]
 UNDO_POINTS = [
-    (running, "claim_run", True),
-    (running, "undo_import", False),
-    (tables_undo, "keep_referenced", False),
-    (tables_undo, "keep_referenced", True),
-    (undo, "table_named", True),
-    (undo, "move", False),
-    (undo, "move", True),
+    Point((running,), "claim_run", after=True),
+    Point((running,), "undo_import", after=False),
+    Point((tables_undo,), "keep_referenced", after=False),
+    Point((tables_undo,), "keep_referenced", after=True),
+    Point((undo,), "table_named", after=True),
+    Point((undo,), "move", after=False),
+    Point((undo,), "move", after=True),
 ]
-AFTER_COMMIT = (running, "run_claimed", True)
+AFTER_COMMIT = Point((running,), "run_claimed", after=True)
 
 
-def run_killed(batch: ImportBatch, owner: Any, name: str, after: bool) -> None:
-    """Run the job of `batch` in a process that is killed at the call of `name`, or right after it."""
-    with forked(run_job_killed_at, batch.pk, owner, name, after) as child:
-        said, _ = child.communicate()
-    assert child.returncode == -signal.SIGKILL, f"the job was not killed at {name}: {said}"
-    assert wait_until(lambda: not other_sessions()), "the database still works for a dead process"
+def run_job_killed(batch: ImportBatch, point: Point) -> None:
+    run_killed(run_batch, batch.pk, at=point)
     batch.refresh_from_db()
-
-
-def run_job_killed_at(key: UUID, owner: Any, name: str, after: bool) -> None:
-    whole = getattr(owner, name)
-
-    def killed(*args: Any, **kwargs: Any) -> None:
-        if after:
-            whole(*args, **kwargs)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    setattr(owner, name, killed)
-    run_batch(key)
 
 
 def in_other_session(act: Callable[[], Any]) -> None:
@@ -106,17 +85,17 @@ def test_job_killed_at_any_point_has_done_all_or_nothing(max):
     batch = checked_batch(max)
     queue_import(batch, by=max)
     for point in IMPORT_POINTS:
-        run_killed(batch, *point)
+        run_job_killed(batch, point)
         assert (batch.state, count_rows()) == (ImportState.RUNNING, (0, 0, 0)), point
-    run_killed(batch, *AFTER_COMMIT)
+    run_job_killed(batch, AFTER_COMMIT)
     assert (batch.state, batch.record_count, count_rows()) == (ImportState.DONE, 100, (100, 100, 100))
     run_batch(batch.pk)
     assert count_rows() == (100, 100, 100), "a job that comes again finds nothing to do"
     queue_undo(batch, by=max)
     for point in UNDO_POINTS:
-        run_killed(batch, *point)
+        run_job_killed(batch, point)
         assert (batch.state, count_rows()) == (ImportState.UNDOING, (100, 100, 100)), point
-    run_killed(batch, *AFTER_COMMIT)
+    run_job_killed(batch, AFTER_COMMIT)
     assert (batch.state, batch.record_count, count_rows()[:2]) == (ImportState.UNDONE, 0, (0, 0))
 
 

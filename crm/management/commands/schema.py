@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from crm.exceptions import ActionRefused
 from crm.models import SchemaChange, SchemaChangeState
 from crm.models.schema_change import BUSY_STATES
+from crm.schema.change_lock import ChangeLocked
 from crm.schema.promotion.drift import find_drift
-from crm.schema.promotion.exceptions import ChangeLocked
 from crm.schema.promotion.running import run_change
 from crm.schema.schema_file.contents import Contents, read_database, read_text, write_text
 from crm.schema.schema_file.replay import find_differences, replay

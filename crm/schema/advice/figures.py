@@ -1,7 +1,7 @@
 """The figures of keys, from the last scan, the counts of uses and the indexes of the table."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -12,18 +12,17 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from crm.models import FieldStatistic, FieldUse, IndexUsage, SchemaChange, SchemaDecision, SchemaThresholds
+from crm.models import CustomField, FieldStatistic, FieldUse, IndexUsage, SchemaChange, SchemaDecision, SchemaThresholds
 from crm.models.schema_change import JsonColumn
 from crm.records.json_keys import ELEMENTS, key_path, path_steps
 from crm.records.local_time import agency_today
 from crm.schema.advice.rules import Advice, Decision, KeyFigures, advise
-from crm.schema.usage.report import UsageReport, counting_began, load_usage, place_of
+from crm.schema.promotion.group_table.groups import group_finders
+from crm.schema.usage.report import Place, UsageReport, counting_began, load_usage, place_of
 from crm.screens.custom_fields.group_tables import group_table_name, list_steps
 from crm.screens.custom_fields.promoted_columns import column_name
 from crm.screens.custom_fields.questions import load_question_forms
-
-# The table, the JSON column and the path of a key.
-Place = tuple[str, str, str]
+from crm.screens.custom_fields.sort_keys import SORT_KEYS
 
 INDEXES_SQL = """
 SELECT table_class.relname, index_class.relname, method.amname = 'gin', pg_get_indexdef(indexrelid),
@@ -67,13 +66,17 @@ def load_advice(rows: Iterable[FieldStatistic], thresholds: SchemaThresholds | N
     today, began = agency_today(), counting_began()
     usage = load_usage(rows, today, thresholds.window_days)
     indexes = load_indexes({row.table for row in rows})
-    promotions, possible = load_promotions(), load_possible_promotions({row.table for row in rows})
+    promotions, promotable = load_promotions(), load_promotable_keys({row.table for row in rows})
     advised = []
     for row in rows:
         report = usage[place_of(row)]
         figures = make_figures(row, report, indexes[row.table], idle_days(report, began, row, today))
-        place = (row.table, row.column, row.key)
-        figures = replace(figures, promoted_to=promotions.get(place, ""), promotable_to=possible(place))
+        figures = replace(
+            figures,
+            promoted_to=promotions.get(place_of(row), ""),
+            promotable_to=promotable.decisions(row),
+            is_undefined_field=promotable.is_undefined_field(row),
+        )
         advised.append(AdvisedKey(row, report, figures, advise(figures, thresholds)))
     return advised
 
@@ -109,21 +112,43 @@ def load_promotions() -> dict[Place, str]:
     return promotions
 
 
-def load_possible_promotions(tables: Iterable[str]) -> Callable[[Place], frozenset[Decision]]:
-    """Return a function that says what a request can ask for, by table, JSON column and the path of a key."""
-    fields = [one for table in tables for form in load_question_forms(table) for one in form.fields]
-    questions = {(one.table, one.column, one.key) for one in fields if not one.is_repeated}
-    groups = {(one.table, one.group[0], key_path(*one.group[1])) for one in fields if one.is_repeated}
+@dataclass(frozen=True)
+class PromotableKeys:
+    """The custom fields that are defined, the questions that an index can serve, and the groups that can be tables."""
 
-    def possible(place: Place) -> frozenset[Decision]:
-        _, column, key = place
-        if column == JsonColumn.CUSTOM_FIELDS:
-            is_field = len(path_steps(key)) == 1
-            return frozenset({Decision.INDEX, Decision.COLUMN} if is_field else ())
-        promotions = {Decision.INDEX: questions, Decision.TABLE: groups}
-        return frozenset(decision for decision, places in promotions.items() if place in places)
+    fields: frozenset[Place]
+    questions: frozenset[Place]
+    groups: frozenset[Place]
 
-    return possible
+    def decisions(self, row: FieldStatistic) -> frozenset[Decision]:
+        """Return what a request about a key can ask for."""
+        if row.column == JsonColumn.CUSTOM_FIELDS:
+            return frozenset({Decision.INDEX, Decision.COLUMN} if len(path_steps(row.key)) == 1 else ())
+        promotions = {Decision.INDEX: self.questions, Decision.TABLE: self.groups}
+        return frozenset(decision for decision, places in promotions.items() if place_of(row) in places)
+
+    def is_undefined_field(self, row: FieldStatistic) -> bool:
+        return row.column == JsonColumn.CUSTOM_FIELDS and place_of(row) not in self.fields
+
+
+def load_promotable_keys(tables: Collection[str]) -> PromotableKeys:
+    """Return which keys of `tables` (model labels) a request can promote."""
+    defined = CustomField.objects.filter(table__in=tables).values_list("table", "key")
+    kinds: defaultdict[Place, set[str]] = defaultdict(set)
+    groups = set()
+    for question in (one for table in tables for form in load_question_forms(table) for one in form.fields):
+        if question.group is None:
+            kinds[question.table, question.column, question.key].add(question.kind)
+        elif question.table in group_finders:
+            column, steps = question.group
+            groups.add((question.table, column, key_path(*steps)))
+    # Answers of different kinds do not compare, and several choices have no order.
+    comparable = (place for place, found in kinds.items() if len(found) == 1 and found <= SORT_KEYS.keys())
+    return PromotableKeys(
+        frozenset((table, JsonColumn.CUSTOM_FIELDS.value, key_path(key)) for table, key in defined),
+        frozenset(comparable),
+        frozenset(groups),
+    )
 
 
 def idle_days(report: UsageReport, began: date | None, row: FieldStatistic, today: date) -> int | None:

@@ -25,7 +25,11 @@ class Decision(TextChoices):
 
 PROMOTIONS = frozenset({Decision.INDEX, Decision.COLUMN, Decision.TABLE})
 INDEX_INSTEAD = "Only a custom field becomes a column; the answers to this question can get an index."
-NOT_PROMOTABLE = "Neither a custom field nor a question of a line defines this key, so nothing can be done about it."
+NOT_PROMOTABLE = (
+    "No request can ask for that: an index is for a custom field or a question of a line, a column for a custom field, "
+    "a table for a repeated group of leads."
+)
+DEFINE_FIRST = "Define it as a custom field first: its kind says how values compare."
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class KeyFigures:
     promoted_to: str = ""
     # What a request can ask for.
     promotable_to: frozenset[Decision] = PROMOTIONS
+    # It stands among the custom fields, and no definition says of which kind it is.
+    is_undefined_field: bool = False
 
     @property
     def filled_percent(self) -> float:
@@ -93,9 +99,11 @@ def advise(figures: KeyFigures, thresholds: SchemaThresholds) -> Advice:
 
 
 def limit_to_possible(advice: Advice, figures: KeyFigures) -> Advice:
-    """Return `advice`, or the next best if nobody could carry it out."""
-    if advice.decision not in PROMOTIONS - figures.promotable_to:
+    """Return `advice`, with what comes first, or the next best if no request can ask for it."""
+    if advice.decision not in PROMOTIONS:
         return advice
+    if advice.decision in figures.promotable_to:
+        return advice._replace(reason=f"{advice.reason} {DEFINE_FIRST}") if figures.is_undefined_field else advice
     if advice.decision == Decision.COLUMN and Decision.INDEX in figures.promotable_to:
         return Advice(Decision.INDEX, f"{advice.reason} {INDEX_INSTEAD}")
     return Advice(Decision.STAY, f"{advice.reason} {NOT_PROMOTABLE}")

@@ -9,26 +9,32 @@ from typing import Any
 from uuid import UUID
 
 from crm.models import CustomField, KindChange, KindChangeState
+from crm.schema.change_lock import change_lock
 from crm.schema.kind_changes.conversion import KIND_COLUMNS, KindConverter, changed_field, is_filled, same_json
 from crm.schema.kind_changes.stored_values import BATCH_SIZE, distinct_values, unconverted_batches
-from crm.schema.kind_changes.transitions import begin_conversion, convert_batch, finish_change, undo_batch
+from crm.schema.kind_changes.transitions import (
+    begin_conversion,
+    convert_batch,
+    finish_change,
+    recount_converted,
+    undo_batch,
+)
 
 
 def run_kind_change(key: UUID) -> None:
-    """Carry the change with this key out, or take it back, as its state says."""
-    change = KindChange.objects.busy().select_related("field").filter(pk=key).first()
-    if change is None:
-        return
-    if change.state == KindChangeState.UNDOING:
-        restore_values(change)
-        return
-    if change.state == KindChangeState.QUEUED and not check_values(change):
-        return
-    converter = KindConverter(definition(change, change.before), definition(change, change.after))
-    for rows in unconverted_batches(change):
-        if not convert_batch(change, rows, convert_or_set_aside(converter), KindChangeState.RUNNING):
+    """Carry the change with this key out, or take it back, as its state says.
+
+    Raises:
+        ChangeLocked: another job works on it; try again later.
+    """
+    with change_lock(key):
+        change = KindChange.objects.busy().select_related("field").filter(pk=key).first()
+        if change is None:
             return
-    finish_change(change, KindChangeState.APPLIED, "changed kind", "Changed the kind")
+        if change.state == KindChangeState.UNDOING:
+            restore_values(change)
+        elif change.state == KindChangeState.RUNNING or check_values(change):
+            convert_values(change)
 
 
 def definition(change: KindChange, columns: dict[str, Any]) -> CustomField:
@@ -43,6 +49,16 @@ def check_values(change: KindChange) -> bool:
     converter = KindConverter(change.field, after)
     misfits = sum(count for value, count in values if converter.first_fit(value) is None)
     return begin_conversion(change, after, row_count=sum(count for _, count in values), misfit_count=misfits)
+
+
+def convert_values(change: KindChange) -> None:
+    """Convert the values that are not converted yet."""
+    recount_converted(change)
+    converter = KindConverter(definition(change, change.before), definition(change, change.after))
+    for rows in unconverted_batches(change):
+        if not convert_batch(change, rows, convert_or_set_aside(converter)):
+            return
+    finish_change(change, KindChangeState.APPLIED, "changed kind", "Changed the kind")
 
 
 def convert_or_set_aside(converter: KindConverter) -> Callable[[Any], Any]:

@@ -71,8 +71,11 @@ def sampled_values(field: CustomField, rows: models.QuerySet, size: int, limit: 
         return [(json.loads(value), count) for value, count in cursor.fetchall()]
 
 
-def unconverted_batches(change: KindChange) -> Iterator[list[tuple[UUID, Any]]]:
-    """Yield the records with a value that this change has not written, in batches, in the order of their keys."""
+def unconverted_batches(change: KindChange) -> Iterator[list[tuple[UUID, str]]]:
+    """Yield the records with a value that this change has not written, in batches, in the order of their keys.
+
+    The values are JSON texts: a number may have more digits than one of Python's keeps.
+    """
     statement = sql.SQL("""SELECT id, custom_fields -> %(key)s FROM {table} AS record
         WHERE id > %(after)s AND custom_fields ? %(key)s
           AND NOT EXISTS (SELECT 1 FROM kind_change_values WHERE change_id = %(change)s AND record_id = record.id)
@@ -81,19 +84,19 @@ def unconverted_batches(change: KindChange) -> Iterator[list[tuple[UUID, Any]]]:
     while True:
         with connection.cursor() as cursor:
             cursor.execute(compose(statement, change.field), params)
-            rows = [(pk, json.loads(value)) for pk, value in cursor.fetchall()]
+            rows = cursor.fetchall()
         if not rows:
             return
         yield rows
         params["after"] = rows[-1][0]
 
 
-def write_batch(change: KindChange, rows: list[tuple[UUID, Any, Any]]) -> None:
-    """Write the values of `rows`: record, value before, value after (None: set aside); keep those before."""
+def write_batch(change: KindChange, rows: list[tuple[UUID, str, Any]]) -> None:
+    """Write the values of `rows`: record, JSON text before, value after (None: set aside); keep those before."""
     ids, befores, afters = zip(*rows, strict=True)
     params = {
         "ids": list(ids),
-        "befores": [json.dumps(value) for value in befores],
+        "befores": list(befores),
         "afters": [None if value is None else json.dumps(value) for value in afters],
         "key": change.field.key,
         "aside": change.aside_key,

@@ -1,5 +1,6 @@
 """State changes of a change of kind: decided, converted batch by batch, stopped, undone. A job does what takes long."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,7 @@ from crm.models.kind_change import TRANSITIONS
 from crm.models.schema_change import UNDECIDED_STATES, JsonColumn
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
 from crm.runtime.job_queue import configure_job, enqueue
-from crm.schema.kind_changes.conversion import KIND_COLUMNS
+from crm.schema.kind_changes.conversion import KIND_COLUMNS, is_filled
 from crm.schema.kind_changes.stored_values import has_key, restore_batch, write_batch
 
 CHANGE_PERMISSION = "crm.change_customfield"
@@ -96,13 +97,18 @@ def refuse_promoted(field: CustomField) -> None:
         )
 
 
-def refuse_during_kind_change(table: str, key: str) -> None:
-    """Refuse what needs a field to keep its kind.
+def keep_kind(change: SchemaChange) -> None:
+    """Let the field that `change` is about keep its kind until the transaction ends.
+
+    A change of kind that begins meanwhile waits for the lock of the definition, and then finds the decision.
 
     Raises:
         IllegalTransition: its kind is being changed.
     """
-    if KindChange.objects.busy().filter(field__table=table, field__key=key).exists():
+    if change.column != JsonColumn.CUSTOM_FIELDS:
+        return
+    fields = CustomField.everything.select_for_update().filter(table=change.table, key=change.key)
+    if KindChange.objects.busy().filter(field__in=[field.pk for field in fields]).exists():
         raise IllegalTransition("The kind of this field is being changed. Decide when that has ended.")
 
 
@@ -168,24 +174,28 @@ def begin_conversion(change: KindChange, after: CustomField, *, row_count: int, 
     return change.state == KindChangeState.RUNNING
 
 
-@transaction.atomic
-def convert_batch(
-    change: KindChange, rows: list[tuple[UUID, Any]], convert: Callable[[Any], Any], state: KindChangeState
-) -> bool:
-    """Write what `convert` makes of the values of `rows`; None sets a value aside.
+def recount_converted(change: KindChange) -> None:
+    """Count the values that are written: after a crash, a job reads those again that stay as they are."""
+    KindChange.objects.filter(pk=change.pk, state=KindChangeState.RUNNING).update(rows_done=change.values.count())
 
-    Returns whether the change is still in `state`; otherwise nothing was written.
+
+@transaction.atomic
+def convert_batch(change: KindChange, rows: list[tuple[UUID, str]], convert: Callable[[Any], Any]) -> bool:
+    """Write what `convert` makes of the values of `rows`, records with JSON texts; None sets a value aside.
+
+    Returns whether the change still runs; otherwise nothing was written.
     """
-    if not claim_batch(change, state, len(rows)):
+    values = [(pk, text, json.loads(text)) for pk, text in rows]
+    if not claim_batch(change, KindChangeState.RUNNING, sum(is_filled(value) for *_, value in values)):
         return False
-    written = [(pk, value, after) for pk, value in rows if (after := convert(value)) is not value]
+    written = [(pk, text, after) for pk, text, value in values if (after := convert(value)) is not value]
     if written:
         write_batch(change, written)
     return True
 
 
 def claim_batch(change: KindChange, state: KindChangeState, row_count: int) -> bool:
-    """Count the rows of a batch as done; return whether the change is still in `state`."""
+    """Count the values of a batch as done; return whether the change is still in `state`."""
     rows = KindChange.objects.filter(pk=change.pk, state=state)
     return rows.update(rows_done=F("rows_done") + row_count) == 1
 

@@ -1,8 +1,7 @@
 """What watches a promotion while one long statement runs: it saves the progress and cancels the statement.
 
 A build reports nothing to its own session, and cannot be asked to stop from there. A thread with a connection of its
-own reads the progress views of the database and the state of the change. A further connection holds a lock as long as
-the job lives, so that two jobs never work on one change; the end of the process releases it.
+own reads the progress views of the database and the state of the change.
 """
 
 import logging
@@ -19,7 +18,6 @@ from crm.schema.promotion.exceptions import ChangeStopped
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 0.5
-LOCK_CHANGE_SQL = "SELECT pg_try_advisory_lock(hashtext('crm.schema.promotion'), hashtext(%s))"
 SAVE_PROGRESS_SQL = """
 UPDATE schema_changes SET step = %s, progress = %s WHERE id = %s AND state = %s
 """
@@ -29,19 +27,6 @@ SELECT phase, CASE WHEN blocks_total > 0 THEN 100 * blocks_done / blocks_total
                    WHEN lockers_total > 0 THEN 100 * lockers_done / lockers_total END
   FROM pg_stat_progress_create_index WHERE pid = %s
 """
-
-
-@contextmanager
-def change_lock(key: UUID) -> Iterator[bool]:
-    """Yield whether this job alone works on the change; others wait until the block ends, or the process."""
-    own_connection = connection.copy()
-    try:
-        with own_connection.cursor() as cursor:
-            cursor.execute(LOCK_CHANGE_SQL, [str(key)])
-            is_free = cursor.fetchone()[0]
-        yield is_free
-    finally:
-        own_connection.close()
 
 
 class ChangeMonitor:

@@ -8,8 +8,9 @@ from django.db import DatabaseError, OperationalError, connection
 from psycopg.errors import AdminShutdown, DiskFull, OutOfMemory
 
 from crm.models import SchemaChange, SchemaChangeState
-from crm.schema.promotion.exceptions import ChangeLocked, ChangeStopped
-from crm.schema.promotion.monitor import ChangeMonitor, change_lock, watched
+from crm.schema.change_lock import change_lock
+from crm.schema.promotion.exceptions import ChangeStopped
+from crm.schema.promotion.monitor import ChangeMonitor, watched
 from crm.schema.promotion.promotions import promotion_of
 from crm.schema.promotion.transitions import claim_change, mark_applied, mark_failed, mark_undone
 
@@ -23,9 +24,7 @@ def run_change(key: UUID) -> None:
         ChangeLocked: another job works on it; try again later.
         OperationalError: the connection to the database was lost; try again later.
     """
-    with change_lock(key) as is_free:
-        if not is_free:
-            raise ChangeLocked
+    with change_lock(key):
         change = claim_change(key)
         if change is None:
             return

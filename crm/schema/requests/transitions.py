@@ -9,7 +9,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_in
 from crm.models import SchemaChange, SchemaChangeState, SchemaDecision, User
 from crm.models.schema_change import APPLIED_BY_JOB, MAX_REASON_LENGTH
 from crm.records.activity import Actor, record
-from crm.schema.kind_changes.transitions import refuse_during_kind_change
+from crm.schema.kind_changes.transitions import keep_kind
 from crm.schema.promotion.promotions import PROMOTIONS
 from crm.schema.promotion.transitions import DECIDE_PERMISSION, queue_run
 from crm.screens.custom_fields.schema_requests import REQUEST_PERMISSION
@@ -71,7 +71,7 @@ def decide_request(change: SchemaChange, *, decision: str, reason: str, by: Acto
         )
     decided = {"decision": decision, "decision_reason": reason, "decided_by": actor.user, "decided_at": timezone.now()}
     if decision in APPLIED_BY_JOB:
-        refuse_during_kind_change(change.table, change.key)
+        keep_kind(change)
         close_request(change, SchemaChangeState.QUEUED, kind=PROMOTIONS[decision].check_decision(change), **decided)
         queue_run(change)
     else:

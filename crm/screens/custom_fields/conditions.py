@@ -34,7 +34,7 @@ from crm.screens.custom_fields.sort_keys import (
     text_value,
 )
 from crm.screens.json_forms.display import NO_COLOUR
-from crm.text.numbers import parse_typed_number
+from crm.text.numbers import parse_typed_number, read_json_number
 
 MAX_QUOTED_LENGTH = 40
 MIN_DATE, MAX_DATE = date(1900, 1, 1), date(2200, 1, 1)
@@ -141,13 +141,8 @@ def text_equals(field: FilterField, value: str) -> Q:
     condition = equals(field, value)
     if value in {"true", "false"}:
         condition |= equals(field, value == "true")
-    try:
-        number: int | float = int(value) if value.lstrip("-").isdigit() else float(value)
-    except (ValueError, OverflowError):
-        return condition
-    if number - number == 0:  # neither infinite nor "not a number"
-        condition |= equals(field, number)
-    return condition
+    number = read_json_number(value)
+    return condition if number is None else condition | equals(field, number)
 
 
 def text_condition(condition: FieldCondition) -> Q:

@@ -6,7 +6,6 @@ All names follow from the place of the list alone, so every database has the sam
 import json
 import re
 from collections.abc import Collection, Iterable
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +17,7 @@ from django.db.models import F, Func, Value
 from crm.models import CustomFieldKind, CustomFieldTable
 from crm.models.schema_change import JsonColumn
 from crm.records.json_keys import ELEMENTS, path_steps
+from crm.text.numbers import plain_digits
 
 MAX_NAME_LENGTH = 50
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -107,7 +107,7 @@ def value_text(value: Any) -> str:
     """Return what a text column of the group's table has for `value`."""
     if isinstance(value, str):
         return value
-    return str(value).lower() if isinstance(value, bool) else format(Decimal(str(value)).normalize(), "f")
+    return str(value).lower() if isinstance(value, bool) else plain_digits(value)
 
 
 def fits_column(value: Any) -> bool:

@@ -18,6 +18,7 @@ from psycopg import sql
 from crm.models import CustomField, CustomFieldKind, SchemaDecision
 from crm.screens.custom_fields.promoted_columns import PromotedColumn, column_name
 from crm.screens.custom_fields.questions import QuestionField
+from crm.text.numbers import plain_digits, read_json_number
 
 FilterField = CustomField | QuestionField
 COLUMN = "custom_fields"
@@ -205,10 +206,5 @@ def promoted_column(field: CustomField) -> PromotedColumn:
 def text_keys(text: str) -> list[models.expressions.Combinable]:
     """Return the keys that `json_text_key` gives to `text`, and to the number that it may be."""
     keys = [Lower(Value(text[:TEXT_KEY_LENGTH]))]
-    try:
-        number = Decimal(text)
-    except ArithmeticError:
-        return keys
-    if number.is_finite() and abs(number.adjusted()) < TEXT_KEY_LENGTH:
-        keys.append(Value(format(number.normalize(), "f")[:TEXT_KEY_LENGTH]))
-    return keys
+    number = read_json_number(text)
+    return keys if number is None else [*keys, Value(plain_digits(number)[:TEXT_KEY_LENGTH])]

@@ -1,7 +1,5 @@
 """A promotion to a column survives kills, locks and writers, and its undo waits for those who may read the column."""
 
-import os
-import signal
 from contextlib import ExitStack
 
 import pytest
@@ -12,7 +10,6 @@ from crm.models import Client, SchemaChange
 from crm.schema.promotion import backfill, column_promotion, index_builds, patience, readers, running
 from crm.schema.promotion.backfill import Backfill
 from crm.schema.promotion.columns import KeyColumn
-from crm.schema.promotion.exceptions import ChangeLocked
 from crm.schema.promotion.promotions import promotion_of
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import pause_change, resume_change, undo_change
@@ -28,7 +25,7 @@ from tests.crm.schema.promotions import (
     step_of,
     wait_until,
 )
-from tests.forking import forked
+from tests.killing import Point, run_killed
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -42,25 +39,24 @@ CREATE TRIGGER slow_row BEFORE UPDATE ON clients FOR EACH ROW EXECUTE FUNCTION s
 UPDATE_SQL = "UPDATE clients SET custom_fields = %s WHERE id = ANY (%s)"
 INSERT_SQL = "INSERT INTO clients (name, client_type, custom_fields) VALUES ('New', 'Business', %s)"
 VALUES = ["Blue", 5, 10.50, None, "", ["a"], True]
-# A function of the job, and the number of the call that the process does not survive.
 KILLS = [
-    (running, "claim_change", 1),
-    (column_promotion, "run_patiently", 1),
-    (Backfill, "fill", 1),
-    (Backfill, "fill", 3),
-    (Backfill, "count_diverging", 2),
-    (column_promotion, "run_patiently", 3),
-    (column_promotion, "run_patiently", 4),
-    (index_builds, "run_patiently", 2),
-    (index_builds, "run_patiently", 4),
-    (column_promotion, "run_patiently", 5),
-    (running, "mark_applied", 1),
+    Point((running,), "claim_change", 1),
+    Point((column_promotion,), "run_patiently", 1),
+    Point((Backfill,), "fill", 1),
+    Point((Backfill,), "fill", 3),
+    Point((Backfill,), "count_diverging", 2),
+    Point((column_promotion,), "run_patiently", 3),
+    Point((column_promotion,), "run_patiently", 4),
+    Point((index_builds,), "run_patiently", 2),
+    Point((index_builds,), "run_patiently", 4),
+    Point((column_promotion,), "run_patiently", 5),
+    Point((running,), "mark_applied", 1),
 ]
 UNDO_KILLS = [
-    (column_promotion, "wait_for_readers", 1),
-    (index_builds, "run_patiently", 1),
-    (column_promotion, "run_patiently", 1),
-    (column_promotion, "run_patiently", 2),
+    Point((column_promotion,), "wait_for_readers", 1),
+    Point((index_builds,), "run_patiently", 1),
+    Point((column_promotion,), "run_patiently", 1),
+    Point((column_promotion,), "run_patiently", 2),
 ]
 
 
@@ -68,64 +64,35 @@ def stored_json() -> list:
     return list(Client.objects.order_by("pk").values_list("pk", "name", "custom_fields", "updated_at"))
 
 
-def work_until_killed(change: SchemaChange, owner, name: str, number: int) -> None:
-    """Run the job; the process ends itself with SIGKILL after a call, as if someone had killed the worker there."""
-    whole, calls = getattr(owner, name), []
-
-    def killed(*args, **kw):
-        answer = whole(*args, **kw)
-        calls.append(name)
-        if len(calls) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return answer
-
-    setattr(owner, name, killed)
+def run_in_small_batches(change: SchemaChange) -> None:
     backfill.FIRST_BATCH_ROWS = backfill.MIN_BATCH_ROWS = backfill.MAX_BATCH_ROWS = 10
     run_change(change.pk)
 
 
-def kill_worker(change: SchemaChange, *point) -> None:
-    with forked(work_until_killed, change, *point) as child:
-        assert child.wait() == -signal.SIGKILL
-
-
-def run_when_free(change: SchemaChange) -> None:
-    """Run the job once the server has noticed that the killed process is gone."""
-
-    def attempt() -> bool:
-        try:
-            run_change(change.pk)
-        except ChangeLocked:
-            return False
-        return True
-
-    wait_until(attempt)
-
-
-@pytest.mark.parametrize("point", KILLS, ids=lambda point: f"{point[1]} {point[2]}")
+@pytest.mark.parametrize("point", KILLS, ids=lambda point: f"{point.name} {point.number}")
 def test_killed_worker_leaves_what_the_next_one_finishes_or_removes(ada, point):
     fill_clients(VALUES * 7)
     before = stored_json()
     for ending in ("UNDONE", "APPLIED"):
         change = decided(make_field(key="level" if ending == "APPLIED" else "other"), "column")
-        kill_worker(change, *point)
+        run_killed(run_in_small_batches, change, at=point)
         change.refresh_from_db()
         if ending == "UNDONE":
             undo_change(change, by=ada)
-        run_when_free(change)
+        run_change(change.pk)
         assert (state_of(change), change.error_message) == (ending, "")
         assert stored_json() == before
         assert ending == "APPLIED" or our_objects() == []
     assert list(promotion_of(change).problems()) == []
 
 
-@pytest.mark.parametrize("point", UNDO_KILLS, ids=lambda point: f"{point[1]} {point[2]}")
+@pytest.mark.parametrize("point", UNDO_KILLS, ids=lambda point: f"{point.name} {point.number}")
 def test_killed_undoing_is_finished_by_the_next_worker(ada, point):
     fill_clients(VALUES)
     before, change = stored_json(), promote(make_field(), "column")
     undo_change(change, by=ada)
-    kill_worker(change, *point)
-    run_when_free(change)
+    run_killed(run_in_small_batches, change, at=point)
+    run_change(change.pk)
     assert (state_of(change), our_objects(), stored_json()) == ("UNDONE", [], before)
 
 

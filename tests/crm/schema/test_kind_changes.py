@@ -1,11 +1,14 @@
 """Changing the kind of a custom field: what converts, the preview, the job, and its undoing."""
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import Client, CustomField, KindChangeState, KindChangeValue
 from crm.records.transitions import purge, soft_delete
+from crm.schema.change_lock import ChangeLocked, change_lock
 from crm.schema.kind_changes import running, stored_values
 from crm.schema.kind_changes.conversion import KindConverter
 from crm.schema.kind_changes.preview import preview_change
@@ -13,7 +16,7 @@ from crm.schema.kind_changes.running import run_kind_change
 from crm.schema.kind_changes.transitions import change_kind, undo_kind_change
 from crm.schema.requests.transitions import decide_request, request_change
 from tests.cast import make_client, page_text
-from tests.crm.schema.promotions import SchemaChange, decided_index, make_field
+from tests.crm.schema.promotions import SchemaChange, decided_index, decided_table, make_field
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +98,7 @@ def test_values_convert_and_come_back_exactly(max, monkeypatch):
     change = start(field, "number", max)
     field.refresh_from_db()
     assert (change.state, field.kind, field.default_value) == (KindChangeState.APPLIED, "number", 7)
+    assert (change.rows_done, change.row_count) == (4, 4)
     assert [stored()[name]["level"] for name in values] == [1200, 5, 9, 4, ""]
     undo_kind_change(change, by=max)
     run_kind_change(change.pk)
@@ -152,8 +156,8 @@ def test_job_after_a_crash_goes_on_and_converts_nothing_twice(max, monkeypatch):
     # The label of one choice is the value of the other: converted twice, a value would be the second label.
     choices = [{"value": "a", "label": "b", "retired": False}, {"value": "b", "label": "c", "retired": False}]
     field = CustomField.objects.create(table="crm.client", key="level", label="Level", kind="choice", choices=choices)
-    for name in ("first", "second"):
-        make_client(name=name, custom_fields={"level": "a"})
+    for name, value in (("stays", "x"), ("first", "a"), ("second", "a")):
+        make_client(name=name, custom_fields={"level": value})
     change = change_kind(field, "text", misfit_rule="stop", by=max)
     write, calls = stored_values.write_batch, []
 
@@ -167,7 +171,18 @@ def test_job_after_a_crash_goes_on_and_converts_nothing_twice(max, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run_kind_change(change.pk)
     run_kind_change(change.pk)
-    assert {name: values["level"] for name, values in stored().items()} == {"first": "b", "second": "b"}
+    assert {name: values["level"] for name, values in stored().items()} == {"stays": "x", "first": "b", "second": "b"}
+    change.refresh_from_db()
+    assert (change.rows_done, change.row_count) == (3, 3)
+
+
+def test_only_one_job_works_on_a_change_of_kind(max):
+    change = change_kind(make_field(), "number", misfit_rule="stop", by=max)
+    with change_lock(change.pk), pytest.raises(ChangeLocked):
+        run_kind_change(change.pk)
+    run_kind_change(change.pk)
+    change.refresh_from_db()
+    assert change.state == KindChangeState.APPLIED
 
 
 def test_texts_become_choices_and_choices_texts(max):
@@ -198,6 +213,11 @@ def test_promotion_waits_for_a_change_of_kind(max, ada):
     request_change(request, by=ada)
     with pytest.raises(IllegalTransition, match="is being changed"):
         decide_request(request, decision="index", reason="Used.", by=ada)
+
+
+def test_decision_about_a_question_does_not_wait_for_a_field_with_its_key(max, ada):
+    change_kind(make_field(table="leads.lead", key="other_vehicles"), "number", misfit_rule="stop", by=max)
+    assert decided_table("other_vehicles").state == "QUEUED"
 
 
 def test_change_of_kind_needs_the_permission_another_kind_and_no_other_change(ann, max):
@@ -277,3 +297,35 @@ def test_undoing_is_an_action_of_the_field(as_max, max):
     run_kind_change(change.pk)
     client.refresh_from_db()
     assert client.custom_fields == {"level": "5"}
+
+
+def test_number_with_more_digits_than_python_keeps_converts_and_comes_back_exactly(as_max, max):
+    field = make_field(kind="number", is_on_list=True)
+    numbers = ["0.12345678901234567890123", "1e5000", f"1{'0' * 400}.5", "1.10"]
+    clients = [make_client(name=number[:30]) for number in numbers]
+    for client, number in zip(clients, numbers, strict=True):
+        write_number(client, number)
+    before = json_texts()
+    for url in ("/crm/client/?cf.level~op=filled", f"/crm/customfield/{field.pk}/kind/?kind=text"):
+        assert as_max.get(url).status_code == 200
+    assert all(as_max.get(f"/crm/client/{client.pk}/change/").status_code == 200 for client in clients)
+    change = start(field, "text", max, rule="aside")
+    assert sorted(list(client.custom_fields) for client in Client.objects.all()) == [
+        ["level"],
+        *[["level_as_number"]] * 3,
+    ]
+    undo_kind_change(change, by=max)
+    run_kind_change(change.pk)
+    assert json_texts() == before
+
+
+def write_number(client: Client, number: str) -> None:
+    """Write a number into the field as other programs can."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE clients SET custom_fields = ('{\"level\": ' || %s || '}')::jsonb WHERE id = %s", [number, client.pk]
+        )
+
+
+def json_texts() -> dict:
+    return dict(Client.objects.annotate(text=Cast("custom_fields", TextField())).values_list("name", "text"))

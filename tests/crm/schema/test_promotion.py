@@ -30,7 +30,7 @@ CLIENT_LIST = "/crm/client/"
 LONG = "Long " * 3_000
 VALUES = [5, 10, 10.0, 10.5, -3, 1e30, "10", "10 ", "NaN", "", None, [], ["a"], {"a": 1}, True, False, "true", "a", "A"]
 VALUES += ["2026-01-31", "2026-02-01", "2026-02-01T10:00:00+00:00", "2026-13-45", "soon", "b", "x" * 300, LONG]
-VALUES += ["Blue house", "50%"]
+VALUES += ["Blue house", "50%", 0, 1e300, 1e-300, 0.12345678901234568, 123456789012345678901234567891]
 DAY = "cf.level=2026-02-01"
 QUERIES = {
     "number": [
@@ -43,7 +43,8 @@ QUERIES = {
     "date": [DAY, *(f"cf.level~op={operator}&{DAY}" for operator in ("from", "to", "not"))],
     "date_time": [DAY, *(f"cf.level~op={operator}&{DAY}" for operator in ("from", "to", "not"))],
     "text": [
-        *(f"cf.level={value}" for value in ("10", "a", "10.0", "1e1", "true", "x" * 300)),
+        *(f"cf.level={value}" for value in ("10", "a", "10.0", "1e1", "true", "x" * 300, "-0", "1e300", "1e-300")),
+        "cf.level=0.12345678901234567890123",
         "cf.level~op=contains&cf.level=BLUE",
         "cf.level~op=not&cf.level=a",
     ],

@@ -5,14 +5,13 @@ import time
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from crm.exceptions import IllegalTransition
 from crm.models import Client, SchemaChange
+from crm.schema.change_lock import ChangeLocked, change_lock
 from crm.schema.promotion import index_builds, index_promotion, patience, running
-from crm.schema.promotion.exceptions import ChangeLocked
 from crm.schema.promotion.indexes import KeyIndex, PromotedKey
-from crm.schema.promotion.monitor import change_lock
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import (
     RUN_CHANGE_TASK,
@@ -36,7 +35,7 @@ from tests.crm.schema.promotions import (
     wait_until,
 )
 from tests.forking import forked
-from tests.killing import Killed
+from tests.killing import Point, run_killed
 from tests.queued_jobs import queued_jobs
 
 pytestmark = [
@@ -79,22 +78,7 @@ def open_transaction():
             cursor.execute("ROLLBACK")
 
 
-def die_after_call(monkeypatch, name: str, number: int):
-    """Kill the job right after its `number`th call of a function that its modules call."""
-    modules = [one for one in (running, index_builds, index_promotion) if hasattr(one, name)]
-    whole, calls = getattr(modules[0], name), []
-
-    def killed(*args, **kw):
-        calls.append(name)
-        answer = whole(*args, **kw)
-        if len(calls) == number:
-            raise Killed
-        return answer
-
-    for module in modules:
-        monkeypatch.setattr(module, name, killed)
-
-
+JOB_MODULES = (running, index_builds, index_promotion)
 # Drop and create of two indexes, statistics, analyze; then the mark.
 STEPS = [("claim_change", 1), *(("run_patiently", number) for number in range(1, 7)), ("mark_applied", 1)]
 
@@ -104,9 +88,7 @@ def test_killed_job_is_resumed_or_undone_after_every_step(ada, name, number):
     fill_clients(["Blue", 5])
     for ending in ("APPLIED", "UNDONE"):
         change = decided_index(make_field(key=ending))
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-            die_after_call(patch, name, number)
-            run_change(change.pk)
+        run_killed(run_change, change.pk, at=Point(JOB_MODULES, name, number))
         change.refresh_from_db()
         if ending == "UNDONE":
             undo_change(change, by=ada)
@@ -120,9 +102,7 @@ def test_killed_job_is_resumed_or_undone_after_every_step(ada, name, number):
 def test_killed_undoing_is_finished_by_the_next_job(ada, number):
     change = promote(make_field())
     undo_change(change, by=ada)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        die_after_call(patch, "run_patiently", number)
-        run_change(change.pk)
+    run_killed(run_change, change.pk, at=Point(JOB_MODULES, "run_patiently", number))
     run_change(change.pk)
     assert (state_of(change), our_objects()) == ("UNDONE", [])
 
@@ -230,13 +210,23 @@ def test_full_disk_is_said_in_a_sentence_and_resumed_later(ada):
 
 def test_only_one_job_works_on_a_change(ada):
     change = decided_index(make_field(kind="number"))
-    with change_lock(change.pk) as is_free:
-        assert is_free
-        with job(change) as errors:
-            pass
-        assert [type(error) for error in errors] == [ChangeLocked]
+    with change_lock(change.pk), job(change) as errors:
+        pass
+    assert [type(error) for error in errors] == [ChangeLocked]
     run_change(change.pk)
     assert state_of(change) == "APPLIED"
+
+
+def test_decision_waits_for_a_change_of_kind_that_begins(ada):
+    field = make_field(kind="number")
+    change = SchemaChange(table=field.table, key=field.key, proposed="index", why="Slow.", expected_use="Daily.")
+    request_change(change, by=ada)
+    with other_session() as cursor:
+        cursor.execute("BEGIN; SELECT FROM custom_fields WHERE id = %s FOR UPDATE", [field.pk])
+        with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
+            connection.cursor().execute("SET LOCAL lock_timeout = 50")
+            decide_request(change, decision="index", reason="Used daily.", by=ada)
+    assert state_of(change) == "OPEN"
 
 
 def test_two_admins_who_decide_at_once_make_one_promotion(ada, theo):

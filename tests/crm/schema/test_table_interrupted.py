@@ -1,9 +1,7 @@
 """A group becomes a table while others write, workers are killed and locks are held; list and rows never differ."""
 
 import json
-import os
 import random
-import signal
 import threading
 from contextlib import contextmanager
 
@@ -24,7 +22,7 @@ from crm.schema.promotion.transitions import pause_change, resume_change, undo_c
 from leads.models import Lead
 from tests.cast import make_lead
 from tests.crm.schema.promotions import decided_table, other_session, our_objects
-from tests.forking import forked
+from tests.killing import Point, run_killed
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -150,16 +148,27 @@ def test_lead_that_another_session_writes_is_filled_later(monkeypatch):
     assert diverging(change) == 0
 
 
+def statement(number: int) -> Point:
+    return Point((table_promotion,), "run_patiently", number)
+
+
 # Table, columns, functions, triggers of the rows, those of the owners with the foreign key, and its validation are six
 # statements, then rows and indexes.
-@pytest.mark.parametrize("point", [1, 2, 3, 4, 5, 6, "fill", "index", "analyze", "mark"])
+POINTS = [
+    *map(statement, range(1, 8)),
+    Point((following,), "follow_json", 2),
+    Point((table_promotion,), "build_indexes"),
+    Point((TablePromotion,), "carry_out"),
+]
+
+
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: f"{point.name} {point.number}")
 @pytest.mark.parametrize("ending", ["APPLIED", "UNDONE"])
 def test_killed_worker_is_followed_by_one_that_ends_its_work(ada, point, ending):
     make_leads(9)
     before = list(Lead.objects.order_by("pk").values_list("auto_data", "updated_at"))
     change = decided_table()
-    with forked(run_and_die, change.pk, point) as child:
-        assert child.wait() == -signal.SIGKILL
+    run_killed(run_change, change.pk, at=point)
     change.refresh_from_db()
     assert change.state == "RUNNING"
     if ending == "UNDONE":
@@ -172,28 +181,6 @@ def test_killed_worker_is_followed_by_one_that_ends_its_work(ada, point, ending)
     assert list(Lead.objects.order_by("pk").values_list("auto_data", "updated_at")) == before
 
 
-def run_and_die(key, point) -> None:
-    """Run the job, and kill this process right after a statement of it."""
-    places = {
-        "fill": (following, "follow_json", 2),
-        "index": (table_promotion, "build_indexes", 1),
-        "analyze": (table_promotion, "run_patiently", 7),
-        "mark": (TablePromotion, "carry_out", 1),
-    }
-    module, name, number = places.get(point) or (table_promotion, "run_patiently", point)
-    whole, calls = getattr(module, name), []
-
-    def die(*args, **kw):
-        answer = whole(*args, **kw)
-        calls.append(name)
-        if len(calls) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return answer
-
-    setattr(module, name, die)
-    run_change(key)
-
-
 def our_tables() -> list:
     return [name for kind, name in our_objects() if kind == "TABLE"]
 
@@ -204,8 +191,7 @@ def test_killed_undoing_is_finished_by_the_next_job(ada):
     run_change(change.pk)
     change.refresh_from_db()
     undo_change(change, by=ada)
-    with forked(run_and_die, change.pk, 1) as child:
-        assert child.wait() == -signal.SIGKILL
+    run_killed(run_change, change.pk, at=statement(1))
     run_change(change.pk)
     change.refresh_from_db()
     assert (change.state, our_tables()) == ("UNDONE", [])

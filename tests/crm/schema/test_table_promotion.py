@@ -87,7 +87,7 @@ def test_group_becomes_a_table_and_a_list_again(ada):
         ("line_data", "vehicles"),
     ],
 )
-def test_what_is_no_repeated_group_cannot_become_a_table(column, key):
+def test_other_keys_than_repeated_groups_are_refused(column, key):
     with pytest.raises(InvalidInput, match="is no repeated group of a line of insurance"):
         decided_table(key, column)
     assert SchemaChange.objects.get().state == "OPEN"
@@ -96,7 +96,13 @@ def test_what_is_no_repeated_group_cannot_become_a_table(column, key):
 def test_group_is_promoted_once(ada):
     assert run(decided_table("commercial_auto.vehicles", "line_data")).state == "APPLIED"
     assert run(decided_table("other_vehicles[]")).state == "APPLIED"
-    with pytest.raises(IllegalTransition, match="is a table already"):
+    with pytest.raises(IllegalTransition, match="is decided to be a table already \\(applied\\)"):
+        decided_table("other_vehicles")
+
+
+def test_list_under_another_spelling_of_its_path_is_the_same_group(ada):
+    decided_table("other_vehicles[]")
+    with pytest.raises(IllegalTransition, match="is decided to be a table already \\(queued\\)"):
         decided_table("other_vehicles")
 
 
@@ -191,7 +197,9 @@ def test_table_with_the_name_that_others_made_is_left_alone(ada):
 
 
 VINS = ["A", "a", 10, "10", 10.0, "1e1", True, "true", None, [], ["A"], {"A": 1}, "it's %s", "x" * 501, 0.1, 1e300, ""]
-ASKED = ["A", "10", "1e1", "true", "it's %s", "x" * 501, "0.1", "1e300", "none", "10.0"]
+VINS += [0, 123456789012345678901234567891]
+ASKED = ["A", "10", "1e1", "true", "it's %s", "x" * 501, "0.1", "1e300", "none", "10.0", "-0"]
+ASKED += ["123456789012345678901234567891"]
 
 
 def found(user, **query) -> list:

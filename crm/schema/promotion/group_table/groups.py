@@ -10,20 +10,20 @@ from crm.screens.custom_fields.group_tables import list_steps
 
 # Returns the kinds of the questions of the group in a column under some steps, by key; None if there is no such group.
 GroupFinder = Callable[[str, tuple[str, ...]], Mapping[str, str] | None]
-finders: dict[str, GroupFinder] = {}
+group_finders: dict[str, GroupFinder] = {}
 
 
 def register_groups(table: str, find: GroupFinder) -> None:
     """Let the repeated groups of `table`, a model label, become tables."""
-    finders[table] = find
+    group_finders[table] = find
 
 
 def find_group(change: SchemaChange) -> Mapping[str, str] | None:
     """Return the kinds of the questions of the group that `change` is about; None if no form has it."""
     steps = list_steps(change.key)
-    if change.table not in finders or change.column == JsonColumn.CUSTOM_FIELDS or not steps:
+    if change.table not in group_finders or change.column == JsonColumn.CUSTOM_FIELDS or not steps:
         return None
-    return finders[change.table](change.column, steps)
+    return group_finders[change.table](change.column, steps)
 
 
 def group_table(change: SchemaChange) -> GroupTable:

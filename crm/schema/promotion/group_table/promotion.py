@@ -7,7 +7,7 @@ from typing import ClassVar
 from psycopg import sql
 
 from crm.exceptions import IllegalTransition, InvalidInput
-from crm.models import SchemaChange, SchemaDecision
+from crm.models import SchemaChange, SchemaChangeState, SchemaDecision
 from crm.schema.promotion.base import Promotion
 from crm.schema.promotion.group_table import inspection
 from crm.schema.promotion.group_table.following import TableFill, count_diverging, delete_orphans
@@ -27,6 +27,7 @@ from crm.schema.promotion.index_builds import build_indexes, index_problems, rem
 from crm.schema.promotion.monitor import ChangeMonitor
 from crm.schema.promotion.patience import run_patiently
 from crm.schema.promotion.readers import wait_for_readers
+from crm.screens.custom_fields.group_tables import list_steps
 
 
 class TablePromotion(Promotion):
@@ -52,11 +53,12 @@ class TablePromotion(Promotion):
             raise InvalidInput(
                 f"“{change.key[:60]}” is no repeated group of a line of insurance, so it cannot become a table."
             )
-        same = SchemaChange.objects.applied().filter(
-            table=change.table, column=change.column, decision=SchemaDecision.TABLE
-        )
-        if any(group_table(other).name == group_table(change).name for other in same):
-            raise IllegalTransition(f"“{change.key[:60]}” is a table already.")
+        # The path of a list may be written in two ways, so the key alone does not tell whether another request has it.
+        others = SchemaChange.objects.filter(table=change.table, column=change.column, decision=SchemaDecision.TABLE)
+        for other in others.exclude(state__in=[SchemaChangeState.DECIDED, SchemaChangeState.UNDONE]):
+            if list_steps(other.key) == list_steps(change.key):
+                state = other.get_state_display().lower()
+                raise IllegalTransition(f"“{change.key[:60]}” is decided to be a table already ({state}).")
         return ""
 
     def carry_out(self, monitor: ChangeMonitor) -> None:
@@ -95,7 +97,9 @@ class TablePromotion(Promotion):
 
     def take_back(self, monitor: ChangeMonitor) -> None:
         if inspection.is_created(self.table):
-            wait_for_readers(self.table.name, monitor)
+            # Nothing has read a table that was never applied.
+            if self.change.applied_at:
+                wait_for_readers(self.table.name, monitor)
             monitor.step = "Removing the table"
             run_patiently(remove_table(self.table), monitor, locks_others_out=True)
 
