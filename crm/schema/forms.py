@@ -53,12 +53,25 @@ def key_from_label(label: str) -> str:
     return re.sub(r"[^\w]+", "_", plain_letters(label)).strip("_")[:MAX_KEY_LENGTH]
 
 
+# The choices of the questions of a line have no colours.
+PLAIN_CHOICE_TABLE_SCHEMA = {
+    **CHOICE_TABLE_SCHEMA,
+    "items": {
+        **CHOICE_TABLE_SCHEMA["items"],
+        "properties": {
+            name: schema for name, schema in CHOICE_TABLE_SCHEMA["items"]["properties"].items() if name != "colour"
+        },
+    },
+}
+
+
 class ChoicesField(SchemaField):
     """The choices of a field, as a table. The value under which a choice is stored stays as it is."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, has_colours: bool = True, **kwargs: Any) -> None:
         help_text = "Only for the kinds “Choice” and “Several choices”."
-        super().__init__(CHOICE_TABLE_SCHEMA, **{"help_text": help_text, **kwargs})
+        schema = CHOICE_TABLE_SCHEMA if has_colours else PLAIN_CHOICE_TABLE_SCHEMA
+        super().__init__(schema, **{"help_text": help_text, **kwargs})
 
     def clean(self, value: Any) -> list[dict[str, Any]]:
         rows = super().clean(value)

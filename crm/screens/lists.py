@@ -69,6 +69,10 @@ class Tab:
     order: str = ""
 
 
+# In characters; a longer heading of a custom field is broken into lines.
+LONG_HEADING = 24
+
+
 @dataclass(frozen=True)
 class Column:
     """The heading of a column; `order` names the Order that a click on it switches to."""
@@ -339,7 +343,10 @@ class KeysetChangeList(ChangeList):
         """Return the headings of the custom fields; one with an index sorts."""
         orders = self.available_orders()
         names = [(field, parameter_name(field)) for field in self.custom_columns()]
-        return [Column(field.label, name if name in orders else "", "custom") for field, name in names]
+        return [
+            Column(field.label, name if name in orders else "", "wrap" if len(field.label) > LONG_HEADING else "")
+            for field, name in names
+        ]
 
     def orders(self) -> list[dict[str, Any]]:
         return [

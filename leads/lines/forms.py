@@ -102,7 +102,7 @@ class QuestionForm(forms.Form):
         super().__init__(data, initial=question_initial(question) if question else {"kind": "text"})
         kind = question.kind if question else ""
         if kind != GROUP:
-            self.fields["choices"] = ChoicesField(label="Choices")
+            self.fields["choices"] = ChoicesField(label="Choices", has_colours=False)
         if kind == GROUP or group:
             del self.fields["section"]
         if kind in {GROUP, OTHER} or group:

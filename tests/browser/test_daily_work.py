@@ -95,6 +95,24 @@ def test_custom_field_filter_offers_known_names(opened, max, agency):
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
 
 
+def test_export_opens_clear_of_the_navigation(opened, max, agency):
+    page = opened(max)
+    page.goto("/leads/lead/")
+    page.click("summary:has-text('Export')")
+    with page.expect_download() as download:
+        page.click("button:has-text('CSV file')")
+    assert download.value.suggested_filename.endswith(".csv")
+
+
+def test_keyboard_opens_tabs_of_a_form(opened, max, agency):
+    page = opened(max)
+    page.goto("/leads/lead/add/")
+    preferences = page.get_by_role("button", name="Contact preferences")
+    preferences.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("[name='communications.preferred']")).to_be_visible()
+
+
 def test_main_screens_work_without_scripts(opened, max, agency):
     page = opened(max, scripts=False)
     page.goto("/leads/lead/?tier=hot")

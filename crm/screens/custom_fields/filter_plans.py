@@ -54,5 +54,6 @@ def plan_filter(model: type[models.Model], condition: models.Q, column: str, tab
 def reads_index(node: dict[str, Any], column: str) -> bool:
     """Return whether a step of the plan looks values in `column` up in an index."""
     condition = node.get("Index Cond", "")
-    is_lookup = NAME_PREFIX in condition or re.search(rf"\b{re.escape(column)}\b", condition)
+    # Of a small table of entries all are read, and only their records are looked up.
+    is_lookup = NAME_PREFIX in condition or re.search(rf"\b{re.escape(column)}\b|\bentry\.", condition)
     return bool(is_lookup) or any(reads_index(child, column) for child in node.get("Plans", ()))

@@ -77,6 +77,18 @@ document.addEventListener("DOMContentLoaded", () => {
     show();
   });
 
+  // The tabs of a form are links without an address in the theme: the keyboard reaches and opens them, too.
+  const tabs = [...document.querySelectorAll("nav > a:not([href])")].filter((tab) => tab.hasAttribute("x-on:click"));
+  tabs.forEach((tab) => {
+    tab.tabIndex = 0;
+    tab.setAttribute("role", "button");
+    tab.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      tab.click();
+    });
+  });
+
   // Name each autocomplete field by its label, even when empty. The theme creates these fields late.
   const name = () => document.querySelectorAll(".select2-selection[role=combobox]").forEach((box) => {
     const field = box.closest(".select2")?.previousElementSibling;

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from crm.models import Client, SchemaChange
 from crm.screens.custom_fields import filters
+from crm.screens.custom_fields.filter_plans import reads_index
 from tests.cast import browser, page_text
 from tests.crm.schema.promotions import fill_clients, make_field, promote
 from tests.query_plans import vacuum_analyze
@@ -44,6 +45,15 @@ def test_chip_says_what_the_plan_says_before_and_after_promotion(ada, ann, no_in
     promote(field, "column")
     assert chip(page, ranges)["plan"].label == "column"
     assert '<span class="badge b-green">column</span>' in page_text(page.get(f"{CLIENT_LIST}filters/"))
+
+
+@pytest.mark.parametrize(("node", "expected"), [("Index Scan", True), ("Seq Scan", False)])
+def test_few_entries_that_are_all_read_count_as_a_look_up_of_their_records(node, expected):
+    entries = {"Node Type": "Seq Scan", "Relation Name": "lead_other_vehicles", "Filter": "(vin = 'A')"}
+    leads = {"Node Type": node, "Relation Name": "leads"}
+    if node == "Index Scan":
+        leads["Index Cond"] = "(id = entry.lead_id)"
+    assert reads_index({"Node Type": "Nested Loop", "Plans": [entries, leads]}, "vin") is expected
 
 
 @pytest.mark.django_db

@@ -103,6 +103,12 @@ def test_unknown_keywords_are_shown_and_kept():
     assert editor.form["$comment"] == "by hand" and editor.form["additionalProperties"] is True
 
 
+def test_choices_of_questions_are_offered_no_colours():
+    editor = Editor("auto")
+    assert 'name="choices.0.label"' in (page := editor.browser.get(f"{editor.base}question/").content.decode())
+    assert "choices.0.colour" not in page
+
+
 def test_questions_are_added_moved_retired_and_brought_back():
     editor = Editor("life")
     editor.send({"label": "Annual income", "kind": "money", "section": "Money", "is_required": "on"})
