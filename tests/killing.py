@@ -2,9 +2,11 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import cycle
 from typing import Any, NamedTuple
 
+import pytest
 from django.db import connection, transaction
 
 from tests.crm.processes import wait_until
@@ -22,6 +24,12 @@ class Point(NamedTuple):
     number: int = 1
     # Whether the function had returned by then.
     after: bool = True
+
+
+def with_endings(points: Iterable[Point]) -> Iterator[Any]:
+    """Yield each point with how the next worker ends the work, in turn: it finishes what was begun, or undoes it."""
+    for point, ending in zip(points, cycle(["APPLIED", "UNDONE"]), strict=False):
+        yield pytest.param(point, ending, id=f"{point.name} {point.number} {ending.lower()}")
 
 
 class Killed(BaseException):

@@ -22,7 +22,7 @@ from crm.schema.promotion.transitions import pause_change, resume_change, undo_c
 from leads.models import Lead
 from tests.cast import make_lead
 from tests.crm.schema.promotions import decided_table, other_session, our_objects
-from tests.killing import Point, run_killed
+from tests.killing import Point, run_killed, with_endings
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -162,8 +162,7 @@ POINTS = [
 ]
 
 
-@pytest.mark.parametrize("point", POINTS, ids=lambda point: f"{point.name} {point.number}")
-@pytest.mark.parametrize("ending", ["APPLIED", "UNDONE"])
+@pytest.mark.parametrize(("point", "ending"), list(with_endings(POINTS)))
 def test_killed_worker_is_followed_by_one_that_ends_its_work(ada, point, ending):
     make_leads(9)
     before = list(Lead.objects.order_by("pk").values_list("auto_data", "updated_at"))
