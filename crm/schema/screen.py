@@ -121,7 +121,7 @@ class CustomFieldAdmin(RecordAdmin):
         return FIXED_FIELDS if obj else ()
 
     def get_fields(self, request: HttpRequest, obj: CustomField | None = None) -> list[Any]:
-        """Leave out the choices of a saved field whose kind has none."""
+        """Leave out the choices of a saved field of a kind without choices."""
         has_choices = obj is None or obj.has_choices
         return [name for name in self.fields if name != "choices" or has_choices]
 
