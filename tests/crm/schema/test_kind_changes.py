@@ -186,14 +186,17 @@ def test_job_after_a_crash_goes_on_and_converts_nothing_twice(max, monkeypatch):
     assert (change.rows_done, change.row_count) == (3, 3)
 
 
-def stop_writing(monkeypatch, sql: str) -> None:
-    """Let `sql` fail in the place of writing a batch."""
+WRITING, READING = "transitions.write_batch", "running.distinct_values"
+
+
+def stop_job(monkeypatch, place: str, sql: str) -> None:
+    """Let `sql` fail in the place of a step of the job."""
 
     def fail(*args):
         with connection.cursor() as cursor:
             cursor.execute(sql)
 
-    monkeypatch.setattr("crm.schema.kind_changes.transitions.write_batch", fail)
+    monkeypatch.setattr(f"crm.schema.kind_changes.{place}", fail)
 
 
 def test_page_says_why_a_change_stopped_until_it_goes_on(max, as_max, as_ann, monkeypatch):
@@ -201,7 +204,7 @@ def test_page_says_why_a_change_stopped_until_it_goes_on(max, as_max, as_ann, mo
     make_client(custom_fields={"level": "5"})
     page = f"/crm/customfield/{field.pk}/change/"
     with monkeypatch.context() as patch:
-        stop_writing(patch, "SELECT 'secret'::integer")
+        stop_job(patch, WRITING, "SELECT 'secret'::integer")
         change = start(field, "number", max)
     assert change.state == KindChangeState.RUNNING
     text = page_text(as_max.get(page))
@@ -216,12 +219,13 @@ def test_page_says_why_a_change_stopped_until_it_goes_on(max, as_max, as_ann, mo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_page_says_that_the_connection_was_lost_and_the_job_tries_again(max, as_max, monkeypatch):
+@pytest.mark.parametrize("place", [READING, WRITING])
+def test_page_says_that_the_connection_was_lost_and_the_job_tries_again(max, as_max, monkeypatch, place):
     field = make_field()
     make_client(custom_fields={"level": "5"})
     change = change_kind(field, "number", misfit_rule="stop", by=max)
     with monkeypatch.context() as patch:
-        stop_writing(patch, "SELECT pg_terminate_backend(pg_backend_pid())")
+        stop_job(patch, place, "SELECT pg_terminate_backend(pg_backend_pid())")
         with pytest.raises(OperationalError):
             run_kind_change(change.pk)
     page = f"/crm/customfield/{field.pk}/change/"
