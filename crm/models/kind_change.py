@@ -71,6 +71,8 @@ class KindChange(models.Model):
     after = json_field(dict)
     rows_done = models.PositiveIntegerField(default=0, db_default=0)
     row_count = models.PositiveIntegerField("records with a value", null=True, blank=True)
+    # Why the job stopped before its end; empty once it goes on.
+    error_message = models.TextField(blank=True, default="", db_default="", editable=False)
     misfit_count = models.PositiveIntegerField("values that do not convert", default=0, db_default=0)
     created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
     created_by = models.ForeignKey("crm.User", null=True, on_delete=models.SET_NULL, related_name="+")

@@ -23,6 +23,8 @@ from crm.screens.record_forms import RecordForm
 from crm.text.letters import plain_letters
 
 MAX_CHOICES = 100
+# An attribute of the select of kinds: crm.js shows the choices only for the kinds that have some.
+WITH_CHOICES = {"data-with-choices": " ".join(sorted(KINDS_WITH_CHOICES))}
 EDITORS_HELP = (
     "Without a tick, everyone who may edit the record. With ticks, users with one of these roles; others see the value."
 )
@@ -176,6 +178,8 @@ class CustomFieldForm(RecordForm):
         if "key" in self.fields:
             self.fields["key"].required = False
             self.fields["key"].help_text = "Made from the label if empty. It cannot be changed later."
+        if "kind" in self.fields:
+            self.fields["kind"].widget.attrs.update(WITH_CHOICES)
         roles = RolesField(self.instance.editor_roles, label="Who may edit", help_text=EDITORS_HELP)
         replace_fields(self, {"choices": ChoicesField(label="Choices"), "editor_roles": roles})
         if self.instance.default_value is not None:

@@ -120,6 +120,11 @@ class CustomFieldAdmin(RecordAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: CustomField | None = None) -> tuple[str, ...]:
         return FIXED_FIELDS if obj else ()
 
+    def get_fields(self, request: HttpRequest, obj: CustomField | None = None) -> list[Any]:
+        """Leave out the choices of a saved field of a kind without choices."""
+        has_choices = obj is None or obj.has_choices
+        return [name for name in self.fields if name != "choices" or has_choices]
+
     def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
         links = []
         if request.user.has_perm("crm.view_schemachange"):

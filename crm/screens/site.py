@@ -78,7 +78,8 @@ class CrmSite(UnfoldAdminSite):
     def sidebar_entry(self, request: HttpRequest, entry: dict[str, Any]) -> dict[str, Any]:
         """Return an entry of the navigation for `crm/navigation.html`; an empty badge is not drawn."""
         link = str(entry["link"])
-        is_above_page = link != first_page_url() and request.path.startswith(link)
+        lists = (link, *map(str, entry["lists"]))
+        is_above_page = link != first_page_url() and request.path.startswith(lists)
         return {
             **entry,
             "link": link,

@@ -13,9 +13,21 @@ from django.utils.functional import lazy
 lazy_url = lazy(cache(reverse), str)
 
 
-def navigation_item(title: str, icon: str, page: str, *permissions: str, badge: str = "") -> dict[str, Any]:
-    """Return an entry of the navigation, shown to users with one of `permissions`, or to all if there are none."""
-    return {"title": title, "icon": icon, "link": lazy_url(f"admin:{page}"), "permissions": permissions, "badge": badge}
+def navigation_item(
+    title: str, icon: str, page: str, *permissions: str, badge: str = "", lists: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return an entry of the navigation, shown to users with one of `permissions`, or to all if there are none.
+
+    `lists` are the lists that are reached from its page and have no entry of their own.
+    """
+    return {
+        "title": title,
+        "icon": icon,
+        "link": lazy_url(f"admin:{page}"),
+        "permissions": permissions,
+        "badge": badge,
+        "lists": [lazy_url(f"admin:{name}") for name in lists],
+    }
 
 
 def agency_name(request: HttpRequest) -> str:
@@ -79,7 +91,13 @@ UNFOLD = {
                 "items": [
                     navigation_item("Today", "today", "index"),
                     navigation_item("Leads", "person_search", "leads_lead_changelist", "leads.view_lead"),
-                    navigation_item("Inbox", "inbox", "inbox_thread_changelist", "inbox.view_thread"),
+                    navigation_item(
+                        "Inbox",
+                        "inbox",
+                        "inbox_thread_changelist",
+                        "inbox.view_thread",
+                        lists=("inbox_draft_changelist",),
+                    ),
                     navigation_item(
                         "Approvals",
                         "task_alt",
@@ -122,16 +140,32 @@ UNFOLD = {
                         "leads_insurancetype_changelist",
                         "leads.view_insurancetype",
                     ),
-                    navigation_item("Custom fields", "list_alt", "crm_customfield_changelist", "crm.view_customfield"),
                     navigation_item(
-                        "Fields in use", "data_usage", "crm_fieldstatistic_changelist", "crm.view_fieldstatistic"
+                        "Custom fields",
+                        "list_alt",
+                        "crm_customfield_changelist",
+                        "crm.view_customfield",
+                        lists=("crm_schemachange_changelist",),
+                    ),
+                    navigation_item(
+                        "Fields in use",
+                        "data_usage",
+                        "crm_fieldstatistic_changelist",
+                        "crm.view_fieldstatistic",
+                        lists=("crm_schemathresholds_changelist",),
                     ),
                     navigation_item("Scoring", "speed", "leads_scoringpolicy_changelist", "leads.view_scoringpolicy"),
                     navigation_item(
                         "Prediction", "insights", "leads_predictionmodel_changelist", "leads.view_predictionmodel"
                     ),
                     navigation_item("Imports", "upload", "leads_importbatch_changelist", "leads.view_importbatch"),
-                    navigation_item("Mailboxes", "mail", "inbox_mailbox_changelist", "inbox.view_mailbox"),
+                    navigation_item(
+                        "Mailboxes",
+                        "mail",
+                        "inbox_mailbox_changelist",
+                        "inbox.view_mailbox",
+                        lists=("inbox_setaside_changelist",),
+                    ),
                     navigation_item("Web forms", "dynamic_form", "inbox_webform_changelist", "inbox.view_webform"),
                     navigation_item(
                         "Email templates",
@@ -157,3 +191,28 @@ UNFOLD = {
         ],
     },
 }
+
+
+@cache
+def places_in_navigation() -> dict[str, list[dict[str, str]]]:
+    """Return for the address of each list its place in the navigation: the group, if it has a name, and the entry."""
+    places = {}
+    for group in UNFOLD["SIDEBAR"]["navigation"]:
+        heading = [{"title": group["title"]}] if "title" in group else []
+        for entry in group["items"]:
+            for link in (entry["link"], *entry["lists"]):
+                places[str(link)] = [*heading, {"title": entry["title"], "link": str(entry["link"])}]
+    return places
+
+
+def path_by_navigation(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the path to a page as the navigation names it; the theme's `parts` are app, list and record.
+
+    A list without an entry of its own comes after the entry that leads to it.
+    """
+    links = [str(part.get("link", "")) for part in parts]
+    place = places_in_navigation().get(links[1]) if len(links) > 1 else None
+    if place is None:
+        return parts
+    own_list = [] if place[-1]["link"] == links[1] else parts[1:2]
+    return [*place, *own_list, *parts[2:]]

@@ -21,10 +21,12 @@ from crm.records.base import Record
 from crm.records.tags.usage import tag_colours
 from crm.screens.custom_fields.display import describe_cells
 from crm.screens.json_forms.display import ValueNode, describe_value
+from crm.screens.theme import path_by_navigation
 from crm.text.links import is_web_link
 
 register = template.Library()
 register.filter("is_web_link", is_web_link)
+register.filter("path_by_navigation", path_by_navigation)
 UNASSIGNED = format_html('<span class="quiet">{}</span>', "Unassigned")
 
 

@@ -15,6 +15,7 @@ from unfold.widgets import (
 from crm.models.custom_field import KINDS_WITH_CHOICES
 from crm.schema.forms import (
     DEFAULT_NOTATION,
+    WITH_CHOICES,
     ChoicesField,
     DefaultTextField,
     default_as_text,
@@ -71,7 +72,7 @@ class QuestionForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text="Made from the question if empty. Answers are stored under it, and it cannot be changed later.",
     )
-    kind = forms.ChoiceField(label="Kind", widget=UnfoldAdminSelectWidget)
+    kind = forms.ChoiceField(label="Kind", widget=UnfoldAdminSelectWidget(attrs={**WITH_CHOICES}))
     unit = forms.CharField(
         label="Unit of a number",
         max_length=20,

@@ -6,10 +6,10 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from leads.models import Lead, Task
+from leads.models import InsuranceType, Lead, Task
 from suggestions.models import Suggestion
 from support.models import SupportTicket
-from tests.cast import make_client, make_lead, make_suggestion, make_thread, make_ticket
+from tests.cast import make_client, make_lead, make_suggestion, make_thread, make_ticket, make_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -111,6 +111,24 @@ def test_keyboard_opens_tabs_of_a_form(opened, max, agency):
     preferences.focus()
     page.keyboard.press("Enter")
     expect(page.locator("[name='communications.preferred']")).to_be_visible()
+
+
+def test_choices_are_asked_for_only_where_the_kind_has_some(opened, db):
+    page = opened(make_user("theo", "schema admin"))
+    line = InsuranceType.objects.get(code="auto")
+    for address in ("/crm/customfield/add/", f"/leads/insurancetype/{line.pk}/question/"):
+        page.goto(address)
+        first = page.locator("[name='choices.0.label']")
+        expect(page.locator("[name=label]")).to_be_visible()
+        expect(first).to_be_hidden()
+        page.select_option("[name=kind]", "choices")
+        first.fill("Gold")
+        page.select_option("[name=kind]", "number")
+        expect(first).to_be_visible()
+        first.fill("")
+        page.select_option("[name=kind]", "date")
+        expect(first).to_be_hidden()
+        expect(page.locator("text=Only for the kinds")).to_be_hidden()
 
 
 def test_main_screens_work_without_scripts(opened, max, agency):

@@ -286,6 +286,20 @@ def test_definition_that_makes_no_sense_is_refused(as_max, sent, sentence):
     assert not CustomField.objects.exists()
 
 
+def test_saved_field_asks_for_choices_only_if_its_kind_has_some(as_max):
+    choice = make_field(key="level", kind="choice", choices={"g": "Gold"})
+    number = make_field(key="size", kind="number")
+    for field, is_asked in ((choice, True), (number, False)):
+        page = f"/crm/customfield/{field.pk}/change/"
+        shown = as_max.get(f"{page}?edit=1")
+        assert ("choices.0.label" in page_text(shown)) == is_asked
+    digest = shown.context["adminform"].form.initial["loaded_digest"]
+    sent = {"label": "Size of the house", "position": "0", "loaded_digest": digest}
+    assert as_max.post(page, sent).status_code == 302
+    number.refresh_from_db()
+    assert number.label == "Size of the house"
+
+
 def test_database_refuses_another_key_or_table():
     field = make_field()
     for change in ({"key": "other"}, {"table": "leads.lead"}):

@@ -78,6 +78,7 @@ def test_page_costs_the_same_for_one_tag_and_for_fifty_and_stops_counting(mia, m
         (["VIP"], "vip", "gold", ["gold"]),
         (["b", "vip", "Gold"], "vip", "gold", ["b", "gold"]),
         (["Gold", "b", "vip"], "vip", "gold", ["gold", "b"]),
+        (["Gold"], "vip", "gold", ["gold"]),
         (["vip"], "vip", "VIP", ["VIP"]),
         (["vips"], "vip", "gold", ["vips"]),
     ],
@@ -161,7 +162,7 @@ def test_new_name_is_shown_with_what_it_changes_before_it_is_confirmed(mia):
     page, address = browser(mia), f"{PAGE}change/?tag=vip"
     text = page_text(page.post(address, {"name": "gold", "colour": "teal"}))
     assert "Merge “vip” into “gold”?" in text and not queued_jobs("crm.rename_tag")
-    assert "A merge cannot be undone." in text
+    assert "Those that have “gold” already get this spelling. A merge cannot be undone." in text
     text = page_text(page.post(address, {"name": "key", "colour": "teal"}))
     assert "Rename “vip” to “key”?" in text and "cannot be undone" not in text
     text = page_text(page.post(address, {"name": "gold", "colour": "teal", "confirmed": "1"}, follow=True))

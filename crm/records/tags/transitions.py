@@ -21,7 +21,7 @@ RENAME_BATCH_SIZE = 500
 # Forms whose leads get tags; a row without a live flag would keep the old name otherwise.
 FORM_TABLES = ("inbox.webform",)
 TAGS_PARAM = "tags"
-# Rows that lack the new spelling are left, so the same statement ends when only the case of a tag changes.
+# A row that has the new spelling and no other one of both names is not read again, so repeating the statement ends.
 RENAME_SQL = """
 UPDATE {table} SET tags = ARRAY(
     SELECT tag FROM (
@@ -32,8 +32,9 @@ UPDATE {table} SET tags = ARRAY(
     ) AS once ORDER BY n)
  WHERE id IN (
     SELECT id FROM {table}
-     WHERE {live} AND lower_tags(tags) @> lower_tags(ARRAY[%(old)s])
-       AND (lower(%(old)s) <> lower(%(new)s) OR NOT tags @> ARRAY[%(new)s]::varchar[])
+     WHERE {live} AND lower_tags(tags) && lower_tags(ARRAY[%(old)s, %(new)s])
+       AND (NOT tags @> ARRAY[%(new)s]::varchar[]
+            OR lower(%(old)s) <> lower(%(new)s) AND lower_tags(tags) @> lower_tags(ARRAY[%(old)s]))
      ORDER BY id LIMIT {limit} FOR UPDATE)
 """
 
@@ -41,7 +42,7 @@ UPDATE {table} SET tags = ARRAY(
 @transaction.atomic
 def rename_tag(old: str, new: str, *, by: User) -> None:
     """Give the tag `old` the name `new` in all records, web forms and saved views. If there is a tag `new`, both are
-    one from then on, with the colour of `new`.
+    one from then on, with this spelling and the colour of `new`.
 
     Saved views change at once; a job changes the records in batches, those out of sight of `by` and deleted ones too.
 

@@ -4,12 +4,17 @@ Each batch is a transaction that also keeps the old values, and what is written 
 crash goes on where the last one was.
 """
 
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from django.db import DatabaseError, connection
+
 from crm.models import CustomField, KindChange, KindChangeState
 from crm.schema.change_lock import change_lock
+from crm.schema.failures import describe_failure, is_connection_lost
 from crm.schema.kind_changes.conversion import KIND_COLUMNS, KindConverter, changed_field, is_filled, same_json
 from crm.schema.kind_changes.stored_values import BATCH_SIZE, distinct_values, unconverted_batches
 from crm.schema.kind_changes.transitions import (
@@ -17,8 +22,11 @@ from crm.schema.kind_changes.transitions import (
     convert_batch,
     finish_change,
     recount_converted,
+    save_failure,
     undo_batch,
 )
+
+logger = logging.getLogger(__name__)
 
 
 def run_kind_change(key: UUID) -> None:
@@ -26,15 +34,30 @@ def run_kind_change(key: UUID) -> None:
 
     Raises:
         ChangeLocked: another job works on it; try again later.
+        OperationalError: the connection to the database was lost; try again later.
     """
     with change_lock(key):
         change = KindChange.objects.busy().select_related("field").filter(pk=key).first()
         if change is None:
             return
-        if change.state == KindChangeState.UNDOING:
-            restore_values(change)
-        elif change.state == KindChangeState.RUNNING or check_values(change):
-            convert_values(change)
+        try:
+            run_step(change)
+        except DatabaseError as error:
+            logger.exception("The change of kind %s stopped.", change.pk)
+            if is_connection_lost(error):
+                connection.close()
+            # While the database is away, the sentence cannot be saved.
+            with suppress(DatabaseError):
+                save_failure(change, describe_failure(error))
+            if is_connection_lost(error):
+                raise
+
+
+def run_step(change: KindChange) -> None:
+    if change.state == KindChangeState.UNDOING:
+        restore_values(change)
+    elif change.state == KindChangeState.RUNNING or check_values(change):
+        convert_values(change)
 
 
 def definition(change: KindChange, columns: dict[str, Any]) -> CustomField:

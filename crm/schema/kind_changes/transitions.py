@@ -146,7 +146,8 @@ def undo_kind_change(change: KindChange, *, by: Actor | User) -> None:
 def move(change: KindChange, state: KindChangeState, **changes: Any) -> bool:
     """Move `change` to `state` if its present state allows that. Return whether it did."""
     allowed = [source for source, targets in TRANSITIONS.items() if state in targets]
-    moved = KindChange.objects.filter(pk=change.pk, state__in=allowed).update(state=state, **changes)
+    rows = KindChange.objects.filter(pk=change.pk, state__in=allowed)
+    moved = rows.update(state=state, error_message="", **changes)
     change.refresh_from_db()
     return moved == 1
 
@@ -197,7 +198,12 @@ def convert_batch(change: KindChange, rows: list[tuple[UUID, str]], convert: Cal
 def claim_batch(change: KindChange, state: KindChangeState, row_count: int) -> bool:
     """Count the values of a batch as done; return whether the change is still in `state`."""
     rows = KindChange.objects.filter(pk=change.pk, state=state)
-    return rows.update(rows_done=F("rows_done") + row_count) == 1
+    return rows.update(rows_done=F("rows_done") + row_count, error_message="") == 1
+
+
+def save_failure(change: KindChange, message: str) -> None:
+    """Save why the job stopped; the next job goes on from there."""
+    KindChange.objects.busy().filter(pk=change.pk).update(error_message=message)
 
 
 @transaction.atomic

@@ -4,17 +4,18 @@ import logging
 from contextlib import suppress
 from uuid import UUID
 
-from django.db import DatabaseError, OperationalError, connection
-from psycopg.errors import AdminShutdown, DiskFull, OutOfMemory
+from django.db import DatabaseError, connection
 
 from crm.models import SchemaChange, SchemaChangeState
 from crm.schema.change_lock import change_lock
+from crm.schema.failures import describe_failure, is_connection_lost
 from crm.schema.promotion.exceptions import ChangeStopped
 from crm.schema.promotion.monitor import ChangeMonitor, watched
 from crm.schema.promotion.promotions import promotion_of
 from crm.schema.promotion.transitions import claim_change, mark_applied, mark_failed, mark_undone
 
 logger = logging.getLogger(__name__)
+NEXT_STEP = "Press Resume to try again, or Undo."
 
 
 def run_change(key: UUID) -> None:
@@ -45,7 +46,7 @@ def run_until_stopped(change: SchemaChange) -> None:
         if is_connection_lost(error):
             raise
         logger.exception("The schema change %s failed.", change.pk)
-        mark_failed(change, describe_failure(error))
+        mark_failed(change, f"{describe_failure(error)} {NEXT_STEP}")
 
 
 def run_claimed(change: SchemaChange, monitor: ChangeMonitor) -> None:
@@ -65,18 +66,3 @@ def clean_up_paused(change: SchemaChange) -> None:
         return
     with suppress(ChangeStopped), watched(change.pk, change.state) as monitor:
         promotion_of(change).clean_up(monitor)
-
-
-def is_connection_lost(error: DatabaseError) -> bool:
-    """Return whether `error` says nothing about the statement: the server ended, or the session was ended."""
-    code = getattr(error.__cause__, "sqlstate", None)
-    return isinstance(error, OperationalError) and (code is None or isinstance(error.__cause__, AdminShutdown))
-
-
-def describe_failure(error: DatabaseError) -> str:
-    """Return the sentence that a person reads about `error`."""
-    if isinstance(error.__cause__, DiskFull):
-        return "The disk of the database is full. Make room, then press Resume."
-    if isinstance(error.__cause__, OutOfMemory):
-        return "The database ran out of memory. Make room, then press Resume."
-    return f"The database refused: {str(error).splitlines()[0]}. Press Resume to try again, or Undo."

@@ -77,6 +77,16 @@ document.addEventListener("DOMContentLoaded", () => {
     show();
   });
 
+  // Ask for choices only if the kind has some. What is entered already stays in sight.
+  document.querySelectorAll("select[data-with-choices]").forEach((kind) => {
+    const kinds = kind.dataset.withChoices.split(" ");
+    const inputs = [...kind.form.querySelectorAll('[name^="choices."]')];
+    const box = inputs[0]?.closest(".field, .field-line");
+    const show = () => { if (box) box.hidden = !kinds.includes(kind.value) && inputs.every((input) => !input.value); };
+    kind.addEventListener("change", show);
+    show();
+  });
+
   // The tabs of a form are links without an address in the theme: the keyboard reaches and opens them, too.
   const tabs = [...document.querySelectorAll("nav > a:not([href])")].filter((tab) => tab.hasAttribute("x-on:click"));
   tabs.forEach((tab) => {

@@ -1,7 +1,7 @@
 """Changing the kind of a custom field: what converts, the preview, the job, and its undoing."""
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
@@ -184,6 +184,55 @@ def test_job_after_a_crash_goes_on_and_converts_nothing_twice(max, monkeypatch):
     assert {name: values["level"] for name, values in stored().items()} == {"stays": "x", "first": "b", "second": "b"}
     change.refresh_from_db()
     assert (change.rows_done, change.row_count) == (3, 3)
+
+
+WRITING, READING = "transitions.write_batch", "running.distinct_values"
+
+
+def stop_job(monkeypatch, place: str, sql: str) -> None:
+    """Let `sql` fail in the place of a step of the job."""
+
+    def fail(*args):
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+
+    monkeypatch.setattr(f"crm.schema.kind_changes.{place}", fail)
+
+
+def test_page_says_why_a_change_stopped_until_it_goes_on(max, as_max, as_ann, monkeypatch):
+    field = make_field()
+    make_client(custom_fields={"level": "5"})
+    page = f"/crm/customfield/{field.pk}/change/"
+    with monkeypatch.context() as patch:
+        stop_job(patch, WRITING, "SELECT 'secret'::integer")
+        change = start(field, "number", max)
+    assert change.state == KindChangeState.RUNNING
+    text = page_text(as_max.get(page))
+    assert "The database refused: invalid input syntax for type integer: &quot;secret&quot;." in text
+    assert "A job tries again every hour." in text
+    text = page_text(as_ann.get(page))
+    assert "An error of the database stopped the job." in text and "secret" not in text
+    run_kind_change(change.pk)
+    change.refresh_from_db()
+    assert (change.state, change.error_message) == (KindChangeState.APPLIED, "")
+    assert "tries again" not in page_text(as_max.get(page))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("place", [READING, WRITING])
+def test_page_says_that_the_connection_was_lost_and_the_job_tries_again(max, as_max, monkeypatch, place):
+    field = make_field()
+    make_client(custom_fields={"level": "5"})
+    change = change_kind(field, "number", misfit_rule="stop", by=max)
+    with monkeypatch.context() as patch:
+        stop_job(patch, place, "SELECT pg_terminate_backend(pg_backend_pid())")
+        with pytest.raises(OperationalError):
+            run_kind_change(change.pk)
+    page = f"/crm/customfield/{field.pk}/change/"
+    assert "The connection to the database was lost." in page_text(as_max.get(page))
+    run_kind_change(change.pk)
+    change.refresh_from_db()
+    assert (change.state, change.error_message) == (KindChangeState.APPLIED, "")
 
 
 def test_only_one_job_works_on_a_change_of_kind(max):

@@ -9,8 +9,7 @@ import pytest
 from django.db import OperationalError
 
 from crm.models import SchemaChange
-from crm.schema.promotion import backfill, patience
-from crm.schema.promotion import monitor as monitor_module
+from crm.schema.promotion import backfill
 from crm.schema.promotion.exceptions import ChangeStopped
 from crm.schema.promotion.group_table import following
 from crm.schema.promotion.group_table import promotion as table_promotion
@@ -26,20 +25,17 @@ from tests.killing import Point, run_killed, with_endings
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("no_indexes_left", "short_pauses"),
+    pytest.mark.usefixtures("no_indexes_left", "short_pauses", "small_batches"),
     pytest.mark.storm,
 ]
 WRITERS, WRITES, LEADS = 4, 60, 5
 
 
 @pytest.fixture
-def short_pauses(monkeypatch):
-    monkeypatch.setattr(patience, "FIRST_LOCK_TIMEOUT_MS", 50)
-    monkeypatch.setattr(patience, "FIRST_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(monitor_module, "INTERVAL_SECONDS", 0.05)
+def small_batches(monkeypatch):
+    """Let a few leads fill several batches."""
     monkeypatch.setattr(backfill, "FIRST_BATCH_ROWS", 7)
     monkeypatch.setattr(backfill, "MIN_BATCH_ROWS", 7)
-    monkeypatch.setattr(backfill, "LOCKED_ROWS_PAUSE_SECONDS", 0.02)
     monkeypatch.setattr(following, "OWNERS_A_TRANSACTION", 3)
 
 
