@@ -162,6 +162,9 @@ class KeysetChangeList(ChangeList):
         """Return the links above the list (page, icon, label), which may depend on the user."""
         return self.model_admin.get_list_links(request)
 
+    def can_import(self) -> bool:
+        return self.model_admin.can_import(self.request)
+
     def export_url(self) -> str:
         """Return the address that exports these rows in this order; empty if the user may not."""
         if not self.result_list or not self.model_admin.can_export(self.request):

@@ -114,14 +114,12 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
 
     def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
         """Return the links above the list: page, icon and label."""
-        links = [*self.list_links]
-        if (
-            self.is_importable
-            and self.user_can(request, "add")
-            and request.user.has_perm(transitions.IMPORT_PERMISSION)
-        ):
-            links.append(("leads_importbatch_changelist", "upload", "Import"))
-        return links
+        imports = [("leads_importbatch_changelist", "upload", "Import")] if self.can_import(request) else []
+        return [*self.list_links, *imports]
+
+    def can_import(self, request: HttpRequest) -> bool:
+        may_import = request.user.has_perm(transitions.IMPORT_PERMISSION)
+        return self.is_importable and self.user_can(request, "add") and may_import
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         rows = self.model.everything.visible_to(request.user)

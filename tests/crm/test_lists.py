@@ -48,6 +48,13 @@ def test_odd_parameters_never_break_a_list(ada, label):
         assert page.get(url(label), dict.fromkeys(known, text)).status_code == 200, text
 
 
+def test_empty_list_offers_an_import_to_users_who_may_import(ada, vera):
+    assert "import a file</a>" in page_text(browser(ada).get("/leads/lead/"))
+    page = page_text(browser(vera).get("/leads/lead/"))
+    assert "Nothing here yet." in page
+    assert "import a file" not in page
+
+
 @pytest.mark.parametrize("label", SCREENS)
 def test_cells_on_a_phone_have_the_headings_of_the_table(label):
     screen = SCREENS[label]
