@@ -44,6 +44,7 @@ from crm.schema.screen import CustomFieldAdmin
 from crm.schema.usage.screen import FieldStatisticAdmin
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import safe_next_url
+from crm.screens.charts import ListChart
 from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.duplicates.pairs import DuplicatePairAdmin
 from crm.screens.duplicates.warning import DuplicateWarningMixin
@@ -127,6 +128,7 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_client"))
     page_actions = (AddClientNote, AssignClient)
     is_importable = True
+    list_chart = ListChart({"type": "client_type", "owner": "assigned_to_id"}, has_tags=True)
     list_export = ListExport(
         (
             ExportColumn("Name", "name"),
@@ -190,6 +192,7 @@ class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Re
     page_actions = (AddContactNote,)
     bulk_actions = (set_field_action(Contact), *tag_actions("crm.contact"))
     is_importable = True
+    list_chart = ListChart({}, has_tags=True)
     list_export = ListExport(
         (
             ExportColumn("Name", "name"),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
 from crm.models import Client
+from crm.screens.charts import ListChart
 from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.json_forms.display import ValueNode, describe_value
@@ -102,6 +103,17 @@ class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Recor
     is_importable = True
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
+    list_chart = ListChart(
+        {
+            "stage": "status_id",
+            "tier": "priority_tier",
+            "line": "insurance_type__code",
+            "owner": "assigned_to_id",
+            "source": "source_type",
+        },
+        amounts={"Value": "estimated_value"},
+        has_tags=True,
+    )
     list_export = LEAD_EXPORT
     row_template = "leads/row.html"
     page_template = "leads/page.html"

@@ -14,6 +14,7 @@ from unfold.widgets import BASE_INPUT_CLASSES
 from crm.models import Client, User
 from crm.records.local_time import in_agency_zone
 from crm.records.timeline import Position, TimelineLine, TimelinePage, load_target_timeline, load_timeline
+from crm.screens.charts import ListChart
 from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.lists import Column, Tab
@@ -115,6 +116,14 @@ class SupportTicketAdmin(RecordAdmin):
         PrioritiseTicket,
         EscalateTicket,
         set_field_action(SupportTicket),
+    )
+    list_chart = ListChart(
+        {
+            "status": "status",
+            "priority": "priority",
+            "issue_type": "issue_type",
+            "assignee": "assigned_to_id",
+        },
     )
     list_export = ListExport(
         (

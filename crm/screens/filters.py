@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db import models
 from django.utils.text import capfirst
 
+from crm.exceptions import InvalidInput
 from crm.models import User
 from crm.records.base import lower_tags
 from crm.records.local_time import start_of_agency_day, start_of_reader_day
@@ -224,6 +225,22 @@ def describe_unknown_filters(filterset: django_filters.FilterSet, own_params: Co
         f"There is no filter “{name[:40]}”, so it was left out. The filters are: {names}."
         for name in unknown_filters(filterset, own_params)[:MAX_UNKNOWN_FILTERS]
     ]
+
+
+def valid_rows(filterset: django_filters.FilterSet, own_params: Collection[str] = ()) -> models.QuerySet:
+    """Return the rows of `filterset`, for a page that cannot leave a filter out.
+
+    Raises:
+        InvalidInput: a filter is unknown or invalid.
+    """
+    invalid = [*filterset.form.errors, *unknown_filters(filterset, own_params)]
+    if invalid:
+        raise InvalidInput(f"The filter “{invalid[0][:40]}” is unknown or invalid. Correct it first.")
+    rows = filterset.qs
+    custom_fields = getattr(filterset, "custom_fields", None)
+    if custom_fields and custom_fields.errors:
+        raise InvalidInput(f"{next(iter(custom_fields.errors.values()))} Correct this filter first.")
+    return rows
 
 
 def filter_by_owner(queryset: models.QuerySet, value: str, request: Any, field: str = "assigned_to") -> models.QuerySet:

@@ -100,7 +100,8 @@ class KeysetChangeList(ChangeList):
             label = self.filterset.form.fields[name].label if name in self.filterset.form.fields else name
             messages.error(request, f"{label}: {' '.join(errors)} This filter was left out.")
         custom_fields = getattr(self.filterset, "custom_fields", None)
-        custom_errors = custom_fields.errors.values() if custom_fields else ()
+        errors = custom_fields.errors.values() if custom_fields else ()
+        custom_errors = [f"{error} This filter was left out." for error in errors]
         for sentence in [*custom_errors, *describe_unknown_filters(self.filterset, self.own_params)]:
             messages.error(request, sentence)
         if self.model_admin.list_select_related:
@@ -161,9 +162,6 @@ class KeysetChangeList(ChangeList):
     def get_links(self, request: HttpRequest) -> Iterable[tuple[str, str, str]]:
         """Return the links above the list (page, icon, label), which may depend on the user."""
         return self.model_admin.get_list_links(request)
-
-    def can_import(self) -> bool:
-        return self.model_admin.can_import(self.request)
 
     def export_url(self) -> str:
         """Return the address that exports these rows in this order; empty if the user may not."""

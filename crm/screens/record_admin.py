@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.module_loading import import_string
 from django.utils.text import capfirst
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -30,6 +30,7 @@ from crm.records.history import load_history
 from crm.records.timeline import Position, TimelinePage, load_timeline, visible_entries
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_soft_deleted
+from crm.screens.charts.views import ChartViewMixin
 from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.export.views import ExportViewMixin
 from crm.screens.filter_sheet import QUESTIONS_PARAM, build_filter_sheet, build_questions
@@ -80,7 +81,7 @@ class ReadOnlyMixin:
         return ()
 
 
-class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelAdmin):
+class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, VisibleChoicesMixin, ModelAdmin):
     """The admin of a record: rows by permission and visibility, actions through transitions."""
 
     form = RecordForm
@@ -169,7 +170,8 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
             request.POST = drop_invalid_keys(request.POST)
-        extra = {"title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
+        title = capfirst(self.opts.verbose_name_plural)
+        extra = {"title": title, "can_import": self.can_import(request), **(extra_context or {})}
         return super().changelist_view(request, extra)
 
     def filters_view(self, request: HttpRequest) -> HttpResponse:
@@ -190,8 +192,12 @@ class RecordAdmin(ActionViewsMixin, ExportViewMixin, VisibleChoicesMixin, ModelA
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         wrap = self.admin_site.admin_view
         export = path("export/", wrap(require_POST(self.export_view)), name=f"{name}_export")
+        chart = path(
+            "chart/", wrap(require_http_methods(["GET", "HEAD", "POST"])(self.chart_view)), name=f"{name}_chart"
+        )
         return [
             *([export] if self.list_export else ()),
+            *([chart] if self.list_chart else ()),
             path("<uuid:pk>/do/<slug:verb>/", wrap(self.action_view), name=f"{name}_do"),
             path("<uuid:pk>/timeline/", wrap(require_safe(self.timeline_view)), name=f"{name}_timeline"),
             path("filters/", wrap(require_safe(self.filters_view)), name=f"{name}_filters"),

@@ -6,6 +6,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from crm.records.local_time import agency_today
+from crm.screens.charts import ListChart
 from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.export import ExportColumn, ListExport
 from crm.screens.json_forms.schema import Schema
@@ -97,6 +98,15 @@ class PolicyAdmin(RecordAdmin):
         CancelPolicy,
     )
     bulk_actions = (set_field_action(Policy),)
+    list_chart = ListChart(
+        {
+            "status": "status",
+            "line": "insurance_type__code",
+            "carrier": "carrier",
+            "owner": "client__assigned_to_id",
+        },
+        amounts={"Premium": "premium"},
+    )
     list_export = ListExport(
         (
             ExportColumn("Client", "client__name"),

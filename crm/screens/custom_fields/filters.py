@@ -162,7 +162,7 @@ class CustomFieldFilters:
             try:
                 queryset = queryset.filter(condition.to_q())
             except InvalidInput as error:
-                self.errors[name] = f"{condition.field}: {error} This filter was left out."
+                self.errors[name] = f"{condition.field}: {error}"
         return queryset
 
     def fields_in_force(self) -> list[FilterField]:

@@ -15,7 +15,7 @@ from crm.records.local_time import agency_today
 from crm.screens.export.columns import ExportTable, ListExport, export_table
 from crm.screens.export.csv_file import csv_chunks
 from crm.screens.export.xlsx_file import MAX_SHEET_ROWS, xlsx_chunks
-from crm.screens.filters import unknown_filters
+from crm.screens.filters import valid_rows
 from crm.screens.lists import LIST_PARAMS, ORDER_PARAM
 from crm.screens.paging import capped_count
 
@@ -102,11 +102,12 @@ class ExportViewMixin:
             InvalidInput: a filter or the order is unknown or invalid.
         """
         filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
-        order = self.list_orders(filterset).get(request.GET.get(ORDER_PARAM) or next(iter(self.orders)))
-        invalid = [*filterset.form.errors, *unknown_filters(filterset, LIST_PARAMS), *([] if order else [ORDER_PARAM])]
-        if invalid:
-            raise InvalidInput(f"The filter “{invalid[0][:40]}” is unknown or invalid. Correct it first.")
-        return order.sort(order.annotate_keys(filterset.qs))
+        rows = valid_rows(filterset, LIST_PARAMS)
+        name = request.GET.get(ORDER_PARAM) or next(iter(self.orders))
+        order = self.list_orders(filterset).get(name)
+        if order is None:
+            raise InvalidInput(f"Unknown sort order “{name[:40]}”. Choose another one first.")
+        return order.sort(order.annotate_keys(rows))
 
     def count_exported(self, rows: Any, file_format: FileFormat) -> int:
         """Return the number of `rows`.

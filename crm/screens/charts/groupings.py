@@ -1,0 +1,217 @@
+"""How the rows of a list can be grouped: by its filters, tags, custom fields, and the questions of a line.
+
+Each group names the filters of the list that find its rows, so a chart counts what the list behind it shows.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from django.db import models
+from django.db.models import F, Func, Q
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, TruncMonth
+
+from crm.models import CustomFieldKind
+from crm.records.local_time import format_month
+from crm.screens.custom_fields.conditions import is_empty
+from crm.screens.custom_fields.filters import END_SUFFIX, OPERATOR_SUFFIX, YES_NO_LABELS, parameter_name
+from crm.screens.custom_fields.sort_keys import SORT_KEYS, FilterField, JsonMember, NumericField, holder
+
+NO_VALUE, OTHER_VALUES = "No value", "Values of another kind"
+# What a filter of a list calls the rows without a value.
+NONE = "none"
+# The text of a JSON value of some types, and the texts of a JSON array; null and "" are no text.
+TEXT_TEMPLATE = """
+    (SELECT CASE WHEN jsonb_typeof(value) IN ({types}) THEN nullif(value #>> '{{}}', '') END
+       FROM (SELECT %(expressions)s) AS one (value))
+"""
+TEXTS_TEMPLATE = """
+    ARRAY(SELECT element #>> '{}'
+            FROM (SELECT %(expressions)s) AS one (value), jsonb_array_elements(
+                     CASE WHEN jsonb_typeof(value) = 'array' THEN value ELSE '[]' END) AS element
+           WHERE jsonb_typeof(element) = 'string' AND element <> '""')
+"""
+Params = tuple[tuple[str, str], ...]
+
+
+class GroupName(NamedTuple):
+    """What a group is called, and the filters that find its rows; None where no filter does."""
+
+    label: str
+    params: Params | None
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """A way to group rows.
+
+    `value` is the group of a row as text, null if it has none; with `is_list`, an array of texts, and the row is in
+    the group of each. Where null may also mean a value that does not fit, `blank` are the rows without any. `rows` are
+    those that have a group at all. A group with `ignores_case` unites the spellings of a value. `is_time` puts the
+    groups in their own order, the others in that of their size.
+    """
+
+    name: str
+    label: str
+    value: Combinable
+    describe: Callable[[str | None], GroupName]
+    is_list: bool = False
+    ignores_case: bool = False
+    is_time: bool = False
+    blank: Q = field(default_factory=lambda: Q(pk__isnull=False))
+    rows: Q = field(default_factory=Q)
+    # The JSON column and the key whose use the chart is.
+    json_field: FilterField | None = None
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A number that a chart adds up."""
+
+    name: str
+    label: str
+    value: Combinable
+    is_money: bool = True
+
+
+@dataclass(frozen=True)
+class ListChart:
+    """The charts of a list: the column behind each filter that groups its rows, and the columns to add up by label."""
+
+    filters: Mapping[str, str]
+    amounts: Mapping[str, str] = field(default_factory=dict)
+    has_tags: bool = False
+
+
+def find_groupings(chart: ListChart, filterset: Any) -> dict[str, Grouping]:
+    """Return the groupings of a list by name: those declared, and those that staff defined."""
+    groupings = [filter_grouping(filterset, name, column) for name, column in chart.filters.items()]
+    if chart.has_tags:
+        groupings.append(tag_grouping())
+    custom_fields = filterset.custom_fields
+    questions = (one for one in custom_fields.questions.values() if not one.is_repeated)
+    for defined in (*custom_fields.fields.values(), *questions):
+        groupings.extend(field_groupings(defined))
+    return {one.name: one for one in groupings}
+
+
+def find_amounts(chart: ListChart, filterset: Any) -> dict[str, Amount]:
+    """Return what the charts of a list can add up, by name: columns, and custom fields that are numbers."""
+    amounts = [Amount(column, label, F(column)) for label, column in chart.amounts.items()]
+    for defined in filterset.custom_fields.fields.values():
+        if defined.kind in {CustomFieldKind.NUMBER, CustomFieldKind.MONEY}:
+            key = SORT_KEYS[defined.kind]
+            value = Func(
+                holder(defined), models.Value(defined.key), function=key.value_function, output_field=NumericField()
+            )
+            amounts.append(Amount(parameter_name(defined), defined.label, value, defined.kind == CustomFieldKind.MONEY))
+    return {one.name: one for one in amounts}
+
+
+def filter_grouping(filterset: Any, name: str, column: str) -> Grouping:
+    """Group by `column`, which the filter `name` compares: with one of its choices, or with a text in any case."""
+    form_field = filterset.form.fields[name]
+    labels = {str(value): str(label) for value, label in getattr(form_field, "choices", ()) if value}
+
+    def describe(value: str | None) -> GroupName:
+        key = NONE if value is None else value
+        if key in labels or (value and not labels):
+            return GroupName(labels.get(key, key), ((name, key),))
+        return GroupName(value or NO_VALUE, None)
+
+    value = Cast(F(column), models.TextField())
+    return Grouping(name, str(form_field.label), value, describe, ignores_case=not labels)
+
+
+def tag_grouping() -> Grouping:
+    def describe(tag: str | None) -> GroupName:
+        # The filter takes several tags, and none of them is "no tag".
+        return GroupName("No tags", None) if tag is None else GroupName(tag, (("tags", tag),))
+
+    return Grouping("tags", "Tag", F("tags"), describe, is_list=True, ignores_case=True)
+
+
+def field_groupings(defined: FilterField) -> Iterator[Grouping]:
+    """Yield the grouping by a custom field or question; none for a kind whose values are not in groups."""
+    make = GROUPINGS_BY_KIND.get(defined.kind)
+    if make:
+        yield make(defined)
+
+
+def group_field(
+    defined: FilterField, value: Combinable, describe: Callable[[str], GroupName], **options: Any
+) -> Grouping:
+    """Return the grouping by `value`; where it is null, the field is empty, or of another kind than its own."""
+    name = parameter_name(defined)
+    empty = GroupName(NO_VALUE, ((f"{name}{OPERATOR_SUFFIX}", "empty"),))
+    return Grouping(
+        name,
+        defined.label,
+        value,
+        lambda text: empty if text is None else describe(text),
+        blank=is_empty(defined),
+        rows=defined.scope & defined.asked,
+        json_field=defined,
+        **options,
+    )
+
+
+def json_text(defined: FilterField, template: str) -> Func:
+    member = JsonMember(holder(defined), defined.steps[-1])
+    return Func(member, template=template, output_field=models.TextField())
+
+
+def group_by_text(defined: FilterField) -> Grouping:
+    name, text = parameter_name(defined), json_text(defined, TEXT_TEMPLATE.format(types="'string', 'number'"))
+    return group_field(defined, text, lambda value: GroupName(value, ((name, value),)))
+
+
+def group_by_choice(defined: FilterField) -> Grouping:
+    name, labels = parameter_name(defined), defined.choice_labels()
+    text = json_text(defined, TEXT_TEMPLATE.format(types="'string'"))
+    return group_field(defined, text, lambda value: GroupName(labels.get(value, value), ((name, value),)))
+
+
+def group_by_choices(defined: FilterField) -> Grouping:
+    name, labels = parameter_name(defined), defined.choice_labels()
+    texts = json_text(defined, TEXTS_TEMPLATE)
+    return group_field(
+        defined, texts, lambda value: GroupName(labels.get(value, value), ((name, value),)), is_list=True
+    )
+
+
+def group_by_yes_no(defined: FilterField) -> Grouping:
+    name, text = parameter_name(defined), json_text(defined, TEXT_TEMPLATE.format(types="'boolean'"))
+    return group_field(defined, text, lambda value: GroupName(YES_NO_LABELS[value], ((name, value),)))
+
+
+def group_by_month(defined: FilterField) -> Grouping:
+    """Group by the month of a date, or of a moment as the reader counts days."""
+    name, key = parameter_name(defined), SORT_KEYS[defined.kind]
+    value = Func(
+        holder(defined),
+        models.Value(defined.steps[-1]),
+        function=key.value_function,
+        output_field=key.value_field,
+    )
+    month = Cast(Cast(TruncMonth(value), models.DateField()), models.TextField())
+
+    def describe(text: str) -> GroupName:
+        first = date.fromisoformat(text)
+        last = (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+        between = ((f"{name}{OPERATOR_SUFFIX}", "between"), (name, text), (f"{name}{END_SUFFIX}", last.isoformat()))
+        return GroupName(format_month(first), between)
+
+    return group_field(defined, month, describe, is_time=True)
+
+
+GROUPINGS_BY_KIND: dict[str, Callable[[FilterField], Grouping]] = {
+    CustomFieldKind.TEXT.value: group_by_text,
+    CustomFieldKind.CHOICE.value: group_by_choice,
+    CustomFieldKind.CHOICES.value: group_by_choices,
+    CustomFieldKind.YES_NO.value: group_by_yes_no,
+    CustomFieldKind.DATE.value: group_by_month,
+    CustomFieldKind.DATE_TIME.value: group_by_month,
+}
