@@ -130,7 +130,9 @@ class ImportPreview:
             yield f"  row {number}: {', '.join(f'{name} = {text}' for name, text in sample.items())}"
 
 
-def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) -> tuple[ImportPreview, RowReader]:
+def preview_import(
+    file: TableFile, options: ImportOptions, table: ImportTable, user: User | None = None
+) -> tuple[ImportPreview, RowReader]:
     """Plan the import of `file` into `table` from its first rows, and return the preview with a reader for all rows.
 
     Raises:
@@ -140,7 +142,7 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
     if not first_rows:
         raise InvalidInput(f"{file.path.name} has column names but no rows.")
     sample = [row.cells for row in first_rows if not row.fault]
-    context, custom_fields = load_import_context(), load_custom_fields(table)
+    context, custom_fields = load_import_context(), load_custom_fields(table, user)
     values = values_by_column(options.values, file.header)
     plan = plan_import(
         file.header,
@@ -288,9 +290,9 @@ def load_import_context() -> ImportContext:
     )
 
 
-def load_custom_fields(table: ImportTable) -> CustomFields:
-    """Return the custom fields in use of the records of `table`."""
-    return CustomFields.of(CustomField.objects.of_table(table.model._meta.label_lower))
+def load_custom_fields(table: ImportTable, user: User | None) -> CustomFields:
+    """Return the custom fields in use of the records of `table`, for a file that `user` imports."""
+    return CustomFields.of(CustomField.objects.of_table(table.model._meta.label_lower), user)
 
 
 def load_questions() -> dict[str, AskedColumn]:
