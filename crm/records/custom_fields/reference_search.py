@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models.functions import Concat, Lower, Trim
 from django.db.models.lookups import Exact
 
-from crm.models import User
+from crm.models import CustomField, User
 from crm.records.base import name_key
 from crm.records.custom_fields.references import record_key, referable_records
 
@@ -104,3 +104,11 @@ class ReferenceSearch:
         if found:
             return FoundRecord("", f"is the {self.words} of several {self.meta.verbose_name_plural}")
         return FoundRecord("", f"is not the {self.words} of a {noun} that you have access to")
+
+
+def record_finder(field: CustomField, user: User | None) -> Callable[[str], str] | None:
+    """Return the function that gives the key of the record that a text names, or ""; None if `field` refers to none."""
+    if not field.refers_to:
+        return None
+    search = ReferenceSearch(field.refers_to, user)
+    return lambda text: search.find(text).key

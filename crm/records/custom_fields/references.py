@@ -168,8 +168,14 @@ def with_names(schema: Schema, reader: User | None) -> Schema:
 
 def load_names(schema: Schema, rows: Iterable[Any]) -> None:
     """Read at once what the references in `rows`, values of `custom_fields`, are shown as by the named `schema`."""
-    named = {key: inner["names"] for key, inner in schema["properties"].items() if "names" in inner}
+    named = {key: inner for key, inner in schema["properties"].items() if "names" in inner}
     if named:
         values = [row for row in rows if isinstance(row, dict)]
-        for key, names in named.items():
-            names.load(row.get(key) for row in values)
+        for key, inner in named.items():
+            load_value_names(inner, (row.get(key) for row in values))
+
+
+def load_value_names(schema: Schema, values: Iterable[Any]) -> None:
+    """Read at once what `values` are shown as by the named `schema` of one value."""
+    if "names" in schema:
+        schema["names"].load(values)
