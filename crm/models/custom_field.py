@@ -58,7 +58,7 @@ class CustomFieldKind(models.TextChoices):
 # Finds a colour that is none; a comparison with something that is no text would be unknown.
 OTHER_COLOUR_PATH = f'$[*].colour ? (@.type() <> "string" || !(@ like_regex "^({"|".join(BadgeColour.values)})$"))'
 KINDS_WITH_CHOICES = frozenset({CustomFieldKind.CHOICE, CustomFieldKind.CHOICES})
-# The table (a model label) whose records a value of the kind names, by the text of their key.
+# The table (a model label) of the records that values of a kind name, by the text of their keys.
 REFERENCE_TABLES: dict[str, str] = {
     CustomFieldKind.LEAD.value: "leads.lead",
     CustomFieldKind.CLIENT.value: "crm.client",
@@ -199,7 +199,7 @@ class CustomField(Record):
 
     @property
     def refers_to(self) -> str:
-        """The table (a model label) whose records the values name; empty if the kind is no reference."""
+        """The table (a model label) of the records that the values name; empty if the kind is no reference."""
         return REFERENCE_TABLES.get(self.kind, "")
 
     def choice_labels(self, *, with_retired: bool = True) -> dict[str, str]:

@@ -5,7 +5,7 @@ the report says so. Nothing of a row is dropped.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from uuid_utils import uuid7
@@ -20,7 +20,7 @@ from leads.importing.columns import CONSENT_FIELDS, JOINED_FIELDS, ImportPlan
 from leads.importing.custom_fields import NO_CUSTOM_FIELDS, CustomFields, ReferenceParser, UnknownReference
 from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
-from leads.importing.files.tables import FORBIDDEN_CHARACTERS, TableRow, make_column_names
+from leads.importing.files.tables import FORBIDDEN_CHARACTERS, TableFile, TableRow, make_column_names
 from leads.importing.questions import Doubts, OpenQuestions, quote_cell
 from leads.importing.tables.base import ImportTable
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
@@ -93,10 +93,10 @@ class RowReader:
         draft.set("custom_fields", custom_fields_json(self.custom_columns, self.header, draft, custom_values))
         return draft.values
 
-    def look_up_references(self, rows: Iterable[TableRow]) -> None:
+    def look_up_references(self, file: TableFile) -> None:
         """Look up what the cells of references name, so that reading the rows needs no query."""
         parsers = {index: one for index, one in self.custom_parsers.items() if isinstance(one, ReferenceParser)}
-        for row in rows if parsers else ():
+        for row in file.rows() if parsers else ():
             for index, parse in parsers.items():
                 if index < len(row.cells) and (text := custom_text(row.cells[index])):
                     parse.search.find(text)

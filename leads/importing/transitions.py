@@ -204,7 +204,7 @@ def import_rows(
 ) -> ImportOutcome:
     """Stage the rows of the file, set aside those that are no new records, change records, and insert the others."""
     former, table = former_imports(run), run.table
-    reader.look_up_references(run.file.rows())
+    reader.look_up_references(run.file)
     with connection.cursor() as cursor:
         staging, progress = StagingTable(cursor, table), ImportProgress(run)
         staged = stage_import(cursor, run, reader, former)

@@ -84,7 +84,7 @@ def read_rows(model: Any, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
 
 
 def records_without_target(field: CustomField) -> list[UUID]:
-    """Return the records whose `field` refers to a record that does not exist; a deleted one does."""
+    """Return the records that refer by `field` to a record that does not exist; a deleted one does."""
     table, target = (sql.Identifier(apps.get_model(name)._meta.db_table) for name in (field.table, field.refers_to))
     key = sql.SQL("{}::text").format(sql.Literal(field.key))
     with connection.cursor() as cursor:

@@ -7,7 +7,9 @@ from django.contrib.auth.models import Group
 
 from crm.exceptions import InvalidInput
 from crm.models import Client, CustomField
+from leads.importing.screens.examples import ChangeWords
 from leads.importing.tables.fields import LEFT_OUT
+from leads.importing.tables.registry import table_named
 from leads.models import Lead
 from tests.cast import browser, make_client, make_contact, make_lead, make_policy, make_ticket
 from tests.leads.import_files import counts, import_text
@@ -160,3 +162,12 @@ def test_exported_references_come_back_the_same(max):
     outcome = import_text("clients", text, by=max)
     assert Client.objects.get(name="Ava").custom_fields["referrer"] == str(twins[1].pk)
     assert not outcome.doubt_counts
+
+
+def test_page_of_an_import_names_changed_references_to_readers_who_may_open_them(ann, max):
+    make_field("referrer", "Referred by", "client")
+    hidden, olga = make_client(name="Secret Sam", assigned_to=max), make_client(name="Olga")
+    change = {"custom_fields": {"referrer": [str(hidden.pk), str(olga.pk)], "other": ["a", "b"]}}
+    lines = {user: ChangeWords(table_named("clients"), user).describe(change) for user in (ann, max)}
+    assert lines[max] == [("referrer", "Secret Sam", "Olga"), ("other", "a", "b")]
+    assert lines[ann][0] == ("referrer", "Another owner’s client", "Olga")

@@ -25,7 +25,7 @@ ROW_STATES = ("NULL", "NOT NULL")
 
 
 class MovedValues(TypedDict):
-    """The records of `table` (a model label) whose field `key` was moved to another record."""
+    """The records of `table` (a model label) in which the field `key` was moved to another record."""
 
     table: str
     key: str
@@ -43,7 +43,7 @@ def fields_referring_to(model: type[models.Model]) -> Iterator[CustomField]:
 def change_values(
     field: CustomField, statement: str, old: Any, new: Any = None, among: list[str] | None = None
 ) -> list:
-    """Run `statement` on the records whose `field` refers to `old`, of those `among` if given; return their keys."""
+    """Run `statement` on the records that refer to `old` by `field`, of those `among` if given; return their keys."""
     parts = {
         "table": sql.Identifier(apps.get_model(field.table)._meta.db_table),
         "key": sql.SQL("{}::text").format(sql.Literal(field.key)),

@@ -14,12 +14,12 @@ PICKER_PAGE = "admin:reference_picker"
 
 
 class ReferencePickerMixin:
-    """For a select whose options a script fetches, as Django's picker of a foreign key does, with the same files."""
+    """For a select with options that a script fetches, with the files of Django's picker of a foreign key."""
 
     media = AutocompleteMixin.media
 
     def __init__(self, table: str, attrs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        self.i18n_name = get_select2_language()  # as Django's own picker calls it, whose files depend on it
+        self.i18n_name = get_select2_language()  # `media` reads it
         picker = {
             "class": "admin-autocomplete",
             "data-theme": "admin-autocomplete",
