@@ -8,6 +8,7 @@ from django.utils.text import capfirst, slugify
 from agents.assistant.facts import MAX_FIELD_FACTS, Fact, FactSource, flatten_fields, format_date
 from agents.assistant.questions import Topic, keywords_of
 from crm.models import Client, User
+from crm.records.custom_fields.references import named_values
 from crm.records.local_time import agency_style
 from crm.templatetags.crm import money, percent
 from crm.text.cleaning import shorten
@@ -122,8 +123,11 @@ def probability_facts(lead: Lead) -> Iterator[Fact]:
         yield Fact(Topic.PROBABILITY, text, source)
 
 
-def field_facts(lead: Lead) -> Iterator[Fact]:
-    """Yield line, line data, additional insureds and custom fields; each field is a fact with keywords."""
+def field_facts(lead: Lead, user: User) -> Iterator[Fact]:
+    """Yield line, line data, additional insureds and custom fields; each field is a fact with keywords.
+
+    References are named as `user` may read them.
+    """
     if lead.insurance_type:
         text = f"The line is {lead.insurance_type.name}."
         yield Fact(Topic.DATA, text, lead_source(lead, "Line", "where"), keywords=keywords_of("line insurance"))
@@ -132,7 +136,7 @@ def field_facts(lead: Lead) -> Iterator[Fact]:
         ("Home", lead.home_data),
         *((code.replace("_", " ").capitalize(), inner) for code, inner in lead.line_data.items()),
         ("Additional insureds", lead.additional_insureds),
-        ("Custom fields", lead.custom_fields),
+        ("Custom fields", named_values(lead._meta.label_lower, lead.custom_fields, user)),
     )
     count = 0
     for title, value in parts:

@@ -75,7 +75,7 @@ def load_lead_facts(lead: Lead, intent: QuestionIntent, user: User, now: datetim
         lead_facts.contact_facts(lead, now),
         lead_facts.stakeholder_facts(lead, user),
         lead_facts.owner_facts(lead),
-        lead_facts.field_facts(lead),
+        lead_facts.field_facts(lead, user),
         lead_facts.closing_facts(lead, client),
         timeline_facts(lead, user, intent),
     ]

@@ -46,11 +46,28 @@ class CustomFieldKind(models.TextChoices):
     LINK = "link", "Link"
     EMAIL = "email", "Email"
     PHONE = "phone", "Phone"
+    LEAD = "lead", "Reference to a lead"
+    CLIENT = "client", "Reference to a client"
+    CONTACT = "contact", "Reference to a contact"
+    POLICY = "policy", "Reference to a policy"
+    TICKET = "ticket", "Reference to a ticket"
+    PROJECT = "project", "Reference to a project"
+    STAFF = "staff", "Reference to a user"
 
 
 # Finds a colour that is none; a comparison with something that is no text would be unknown.
 OTHER_COLOUR_PATH = f'$[*].colour ? (@.type() <> "string" || !(@ like_regex "^({"|".join(BadgeColour.values)})$"))'
 KINDS_WITH_CHOICES = frozenset({CustomFieldKind.CHOICE, CustomFieldKind.CHOICES})
+# The table (a model label) of the records that values of a kind name, by the text of their keys.
+REFERENCE_TABLES: dict[str, str] = {
+    CustomFieldKind.LEAD.value: "leads.lead",
+    CustomFieldKind.CLIENT.value: "crm.client",
+    CustomFieldKind.CONTACT.value: "crm.contact",
+    CustomFieldKind.POLICY.value: "leads.policy",
+    CustomFieldKind.TICKET.value: "support.supportticket",
+    CustomFieldKind.PROJECT.value: "crm.project",
+    CustomFieldKind.STAFF.value: "crm.user",
+}
 
 
 # A running change of kind, or its undoing, may set the kind that it is about, and nothing else may.
@@ -150,6 +167,11 @@ class CustomField(Record):
                 condition=~models.Q(jsonpath_exists("choices", OTHER_COLOUR_PATH)),
                 violation_error_message=f"The colour of a choice must be one of: {', '.join(BadgeColour.values)}.",
             ),
+            models.CheckConstraint(
+                name="custom_fields_reference_without_default",
+                condition=~models.Q(kind__in=list(REFERENCE_TABLES)) | models.Q(default_value__isnull=True),
+                violation_error_message="A reference has no default.",
+            ),
             models.UniqueConstraint(
                 "table",
                 "key",
@@ -174,6 +196,11 @@ class CustomField(Record):
     @property
     def has_choices(self) -> bool:
         return self.kind in KINDS_WITH_CHOICES
+
+    @property
+    def refers_to(self) -> str:
+        """The table (a model label) of the records that the values name; empty if the kind is no reference."""
+        return REFERENCE_TABLES.get(self.kind, "")
 
     def choice_labels(self, *, with_retired: bool = True) -> dict[str, str]:
         """Return the label of each choice by its value."""

@@ -105,7 +105,12 @@ class Record(models.Model):
 
     def name_for(self, user: Any) -> str:
         """Return the name of this record, which a user who may not open it does not read."""
-        return str(self) if self.is_visible_to(user) else f"Another owner’s {self._meta.verbose_name}"
+        return str(self) if self.is_visible_to(user) else self.hidden_name
+
+    @property
+    def hidden_name(self) -> str:
+        """What a user reads who may not open this record."""
+        return f"Another owner’s {self._meta.verbose_name}"
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """As Django's, which sends three statements for each check: while all checks hold, three answer for all."""

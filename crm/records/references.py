@@ -1,12 +1,13 @@
 """Move what refers to one record to another record of the same table, and back.
 
-The foreign keys are read from the models, so a table that is added later is not forgotten. What was moved is returned
+The foreign keys are read from the models, so a table that is added later is not forgotten; the custom fields that
+refer to a record are read from their definitions. What was moved is returned
 as plain values for a JSON column; with them `restore_references` takes back exactly those rows.
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 from uuid import UUID
 
 import pghistory.models
@@ -16,7 +17,9 @@ from django.db import connection, models, transaction
 
 from crm.exceptions import InvalidInput
 from crm.models import ActivityLog
+from crm.records.custom_fields.reference_moves import MovedValues, move_values, restore_values
 
+CUSTOM_FIELDS = "custom_fields"
 # The columns of the activity log that name a record; the table of the record stands in the other column.
 ACTIVITY_COLUMNS = {"target_id": "target_type", "about_id": "about_type"}
 # The dates stay: a moved row is as it was. Positional parameters, because pgtrigger puts its own before them.
@@ -60,10 +63,11 @@ class ChangedFlag(TypedDict):
 
 
 class MovedReferences(TypedDict):
-    """What `move_references` did, in its order."""
+    """What `move_references` did, in its order. Merges of an earlier version have no `custom_fields`."""
 
     flags: list[ChangedFlag]
     rows: list[MovedRows]
+    custom_fields: NotRequired[list[MovedValues]]
 
 
 def references_to(model: type[models.Model], *, excluded: Collection[str] = ()) -> list[ForeignKeyReference]:
@@ -107,6 +111,7 @@ def move_references(source: models.Model, target: models.Model, *, excluded: Col
             ids = execute(MOVE_SQL, ActivityLog, column, [target.pk, source.pk, []], condition)
             if ids:
                 moved["rows"].append(describe_moved(ActivityLog, column, ids, []))
+    moved["custom_fields"] = move_values(source, target)
     return moved
 
 
@@ -116,7 +121,10 @@ def restore_references(moved: MovedReferences, *, source: models.Model, target: 
 
     Only rows that still refer to `target` are taken back. Return the others: purged, or moved elsewhere since.
     """
-    remaining = []
+    custom_values = restore_values(moved.get("custom_fields", []), source=source, target=target)
+    remaining = [
+        describe_moved(apps.get_model(entry["table"]), CUSTOM_FIELDS, entry["ids"], []) for entry in custom_values
+    ]
     tables = {apps.get_model(entry["model"]) for entry in moved["rows"]}
     with allow_changes(tables):
         for entry in moved["rows"]:

@@ -14,6 +14,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors
 from crm.models import CustomField, KindChangeValue, SavedView, User
 from crm.records.activity import Actor, record
 from crm.records.base import Record
+from crm.records.custom_fields.reference_moves import empty_values
 from crm.records.custom_fields.rights import require_field_rights, require_new_field_rights
 from crm.records.local_time import known_time_zones
 from crm.text.cleaning import strip_nul
@@ -103,7 +104,7 @@ def restore(row: Record, *, by: Actor | User) -> None:
 
 @transaction.atomic
 def purge(row: Record, *, by: Actor | User) -> None:
-    """Delete a soft-deleted `row` permanently; the activity log keeps an entry.
+    """Delete a soft-deleted `row` permanently; the activity log keeps an entry. References to it are emptied.
 
     Raises:
         NotPermitted: `by` may not purge such records.
@@ -117,6 +118,7 @@ def purge(row: Record, *, by: Actor | User) -> None:
     try:
         with errors_as_invalid_input():
             delete_unless_protected(current)
+            empty_values(type(row), [row.pk])
             KindChangeValue.objects.filter(record_id=row.pk).delete()
     except InvalidInput as error:  # a row that refers to it cannot do without it
         raise IllegalTransition(f"The {describe_record(row)} cannot be purged. {error}") from error

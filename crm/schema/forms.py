@@ -205,6 +205,9 @@ class CustomFieldForm(RecordForm):
     def read_default(self) -> None:
         """Take the typed default as a value of the field."""
         text = self.cleaned_data.get("default_text", "").strip()
+        if text and self.instance.refers_to:
+            self.add_error("default_text", "A reference has no default. Leave this empty.")
+            return
         value, errors = read_default(value_schema(self.instance), text)
         if errors:
             self.add_error("default_text", errors)

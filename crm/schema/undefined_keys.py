@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils.text import capfirst
 
 from crm.models import CustomField, CustomFieldKind, CustomFieldTable, User
+from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.json_keys import ISO_DATE_PATTERN
 
 # Reading every row of a large table takes too long for a page, so the newest are read; the page says so.
@@ -20,11 +21,16 @@ SELECT key, count(*),
        count(*) FILTER (WHERE text ~ '{iso_date}$'),
        count(*) FILTER (WHERE text ~* '^https?://[^[:space:]]+$'),
        count(*) FILTER (WHERE text ~ '^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$'),
+       count(json_uuid(newest.custom_fields, key)),
        max(length(text))
 FROM ({newest}) AS newest,
      jsonb_each(newest.custom_fields), LATERAL (SELECT value #>> '{{}}' AS text) AS plain
 WHERE key <> ALL (%s)
 GROUP BY key ORDER BY 2 DESC, key LIMIT %s
+"""
+RECORD_KEYS_SQL = """
+SELECT DISTINCT json_uuid(newest.custom_fields, %s) FROM ({newest}) AS newest
+ WHERE json_uuid(newest.custom_fields, %s) IS NOT NULL
 """
 KINDS_IN_ORDER = (
     CustomFieldKind.NUMBER,
@@ -62,9 +68,30 @@ def find_undefined_keys(table: CustomFieldTable, user: User) -> list[UndefinedKe
     newest, params = rows.values("custom_fields")[:SAMPLED_ROW_COUNT].query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(COUNT_KINDS_SQL.format(newest=newest, iso_date=ISO_DATE_PATTERN), [*params, defined, MAX_KEYS])
-        return [
-            UndefinedKey(table, row[0], row[1], guess_kind(row[1], row[2:-1], row[-1])) for row in cursor.fetchall()
-        ]
+        counted = cursor.fetchall()
+    found = []
+    for key, count, *fitting, record_keys, longest in counted:
+        kind = guess_kind(count, tuple(fitting), longest)
+        if record_keys == count:
+            kind = guess_reference(key, newest, params, user) or kind
+        found.append(UndefinedKey(table, key, count, kind))
+    return found
+
+
+def guess_reference(key: str, newest: str, params: Any, user: User) -> CustomFieldKind | None:
+    """Return the kind of reference that fits all values of `key`, keys of records; None if no table has them all.
+
+    `newest` is the statement of the sampled rows, with its `params`. Only records that `user` may see count.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD_KEYS_SQL.format(newest=newest), [key, *params, key])
+        keys = [found for (found,) in cursor.fetchall()]
+    for kind, label in REFERENCE_TABLES.items():
+        rows = apps.get_model(label)._base_manager.filter(pk__in=keys).order_by()
+        visible = rows.visible_to(user) if hasattr(rows, "visible_to") else rows
+        if visible.count() == len(keys):
+            return CustomFieldKind(kind)
+    return None
 
 
 def guess_kind(count: int, fitting_counts: tuple[int, ...], longest: Any) -> CustomFieldKind:

@@ -15,12 +15,13 @@ from django.http import HttpRequest
 from unfold.views import ChangeList
 
 from crm.exceptions import InvalidInput
-from crm.models import CustomField, FieldUse, SavedView, User
+from crm.models import FieldUse, SavedView, User
 from crm.records.base import can_see_everyone
 from crm.records.field_usage import count_use
 from crm.records.json_keys import key_path
 from crm.screens.custom_fields.filter_plans import FilterPlan
 from crm.screens.custom_fields.filters import parameter_name
+from crm.screens.custom_fields.list_columns import CustomColumnsMixin
 from crm.screens.custom_fields.schema_requests import describe_slow_list
 from crm.screens.filter_sheet import QUESTIONS_PARAM, build_filter_sheet
 from crm.screens.filters import describe_unknown_filters
@@ -82,7 +83,7 @@ class Column:
     css_class: str = ""
 
 
-class KeysetChangeList(ChangeList):
+class KeysetChangeList(CustomColumnsMixin, ChangeList):
     """Django's change list with our filters and pages. `own_params` are parameters of the address beside filters."""
 
     own_params = LIST_PARAMS
@@ -108,11 +109,6 @@ class KeysetChangeList(ChangeList):
             queryset = queryset.select_related(*self.model_admin.list_select_related)
         shown = {"custom_fields"} if self.custom_columns() else set()
         return queryset.defer(*(name for name in self.model_admin.list_defer if name not in shown))
-
-    def custom_columns(self) -> list[CustomField]:
-        """Return the custom fields that are columns of this list."""
-        custom_fields = getattr(self.filterset, "custom_fields", None)
-        return [field for field in custom_fields.fields.values() if field.is_on_list] if custom_fields else []
 
     def get_results(self, request: HttpRequest) -> None:
         orders = self.available_orders()

@@ -13,6 +13,8 @@ from django.utils.text import capfirst
 
 from crm.exceptions import ActionRefused
 from crm.models import Merge, User
+from crm.records.custom_fields.references import with_names
+from crm.records.custom_fields.schemas import Schema
 from crm.records.duplicates.finding import find_duplicates
 from crm.records.duplicates.matching import Identity
 from crm.records.history import display_value
@@ -30,6 +32,8 @@ from crm.records.merging.transitions import kept_changes, merge, unmerge
 from crm.records.references import references_to
 from crm.records.timeline import may_view_table
 from crm.records.transitions import describe_record
+from crm.screens.custom_fields.display import custom_fields_schema
+from crm.screens.json_forms.display import value_text
 from crm.templatetags.crm import humanize_key
 
 MAX_CANDIDATES = 20
@@ -144,7 +148,7 @@ class MergeViewsMixin:
             "original": winner,
             "winner": winner,
             "loser": loser,
-            "rows": compare_records(winner, loser, choices),
+            "rows": compare_records(winner, loser, choices, request.user),
             "refusal": reason_to_refuse(winner, loser),
             "related": count_references(loser, request.user),
             "back": self.page_url(winner),
@@ -241,15 +245,18 @@ def posted_choices(request: HttpRequest) -> dict[str, str]:
     }
 
 
-def compare_records(winner: models.Model, loser: models.Model, choices: dict[str, str]) -> list[ComparedRow]:
+def compare_records(
+    winner: models.Model, loser: models.Model, choices: dict[str, str], reader: User
+) -> list[ComparedRow]:
     """Return every field that one of the two has, in the order of the rules; what differs can be chosen."""
+    schema = with_names(custom_fields_schema(winner._meta.label_lower), reader)
     rules = rules_of(type(winner))
     found = {one.path: one for one in differences(winner, loser)}
     paths = [(name,) for name in (*rules.fields, *rules.texts)]
     for name in rules.objects:
         paths += value_paths((name,), getattr(winner, name), getattr(loser, name))
     paths += [(name,) for name in rules.lists]
-    rows = (compared_row(path, winner, loser, found.get(path), choices) for path in paths)
+    rows = (compared_row(path, winner, loser, found.get(path), choices, schema) for path in paths)
     return [row for row in rows if any(value.text for value in row.values)]
 
 
@@ -267,13 +274,14 @@ def compared_row(
     loser: models.Model,
     difference: Difference | None,
     choices: dict[str, str],
+    schema: Schema,
 ) -> ComparedRow:
     field = winner._meta.get_field(path[0])
     name = PATH_SEPARATOR.join(path)
     chosen = choices.get(name, WINNER)
     sides = difference.sides if difference else ()
     values = [
-        ComparedValue(side if side in sides else "", display_side(field, row, path), side == chosen)
+        ComparedValue(side if side in sides else "", display_side(field, row, path, schema), side == chosen)
         for side, row in ((WINNER, winner), (LOSER, loser))
     ]
     further = [ComparedValue(BOTH, "Both, one after the other", chosen == BOTH)] if BOTH in sides else []
@@ -281,11 +289,15 @@ def compared_row(
     return ComparedRow(f"{CHOICE_PREFIX}{name}", ": ".join([field.verbose_name, *keys]), values, further)
 
 
-def display_side(field: models.Field, row: models.Model, path: tuple[str, ...]) -> str:
+def display_side(field: models.Field, row: models.Model, path: tuple[str, ...], schema: Schema) -> str:
+    """Return the value at `path` in `row` for reading; `schema` is that of the custom fields."""
     value = getattr(row, path[0])
     for key in path[1:]:
         value = value.get(key) if isinstance(value, dict) else None
-    return "" if is_blank(value) else display_choice(field, value)
+    if is_blank(value):
+        return ""
+    defined = schema["properties"].get(path[-1]) if path[0] == "custom_fields" else None
+    return value_text(value, defined) if defined else display_choice(field, value)
 
 
 def display_choice(field: models.Field, value: Any) -> str:

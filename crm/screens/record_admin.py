@@ -22,11 +22,12 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_input
-from crm.models import ActivityLog, CustomFieldTable
+from crm.models import ActivityLog, CustomFieldTable, User
 from crm.records import transitions
 from crm.records.base import can_see_everyone
+from crm.records.custom_fields.references import load_names, with_names
 from crm.records.field_usage import count_created, count_edited, count_shown
-from crm.records.history import load_history
+from crm.records.history import MAX_HISTORY_CHANGES, load_history
 from crm.records.timeline import Position, TimelinePage, load_timeline, visible_entries
 from crm.screens.action_forms import ActionForm
 from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_soft_deleted
@@ -249,7 +250,7 @@ class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, VisibleChoi
             "row": row,
             "page_actions": self.available_actions(request, row),
             "panels": [panel for make_panel in panels if (panel := make_panel(request, row)) is not None],
-            **self.custom_fields_context(row),
+            **self.custom_fields_context(request, row),
             **self.timeline_context(request, row),
             "can_edit": self.has_change_permission(request, row),
             "can_delete": self.has_delete_permission(request, row) and not is_soft_deleted(row),
@@ -257,11 +258,12 @@ class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, VisibleChoi
             "can_purge": self.user_can(request, "purge") and is_soft_deleted(row),
         }
 
-    def custom_fields_context(self, row: models.Model) -> dict[str, Any]:
+    def custom_fields_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         """Return the card of the custom fields, for a table that has them."""
         if self.opts.label_lower not in CustomFieldTable:
             return {}
-        return {"custom_fields": describe_value(row.custom_fields, custom_fields_schema(self.opts.label_lower))}
+        schema = with_names(custom_fields_schema(self.opts.label_lower), request.user)
+        return {"custom_fields": describe_value(row.custom_fields, schema)}
 
     def load_timeline(self, request: HttpRequest, row: models.Model, before: Position | None) -> TimelinePage:
         return load_timeline(request.user, row, before)
@@ -362,9 +364,17 @@ class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, VisibleChoi
         table = self.opts.label_lower
         return {"custom_fields": custom_fields_schema(table)} if table in CustomFieldTable else {}
 
+    def history_schemas(self, row: models.Model, reader: User) -> dict[str, Schema]:
+        """Return the same for the history of `row`, in which `reader` reads the names of references."""
+        schemas = {column: with_names(schema, reader) for column, schema in self.json_schemas(row).items()}
+        if "custom_fields" in schemas:
+            past = row.events.order_by("-pgh_created_at", "-pgh_id").values_list("custom_fields", flat=True)
+            load_names(schemas["custom_fields"], past[:MAX_HISTORY_CHANGES])
+        return schemas
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         row = self.get_visible_object(request, object_id)
-        json_changes = partial(json_column_changes, self.json_schemas(row))
+        json_changes = partial(json_column_changes, self.history_schemas(row, request.user))
         entries = ActivityLog.objects.for_target(row).select_related("actor")
         context = {
             **self.admin_site.each_context(request),

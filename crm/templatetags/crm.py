@@ -15,7 +15,6 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.timesince import timesince
 
-from crm.models import CustomField
 from crm.records import local_time
 from crm.records.base import Record
 from crm.records.tags.usage import tag_colours
@@ -172,9 +171,9 @@ def json_node(value: Any) -> ValueNode:
 
 
 @register.filter
-def custom_cells(fields: list[CustomField], row: Record) -> list[tuple[str, ValueNode]]:
-    """Return the label and the value of each custom field in `fields` for `row`."""
-    return describe_cells(row, fields)
+def custom_cells(schema: dict[str, Any], row: Record) -> list[tuple[str, ValueNode]]:
+    """Return the label and the value of each custom field in `schema` for `row`; nothing if the list has none."""
+    return describe_cells(row, schema) if schema else []
 
 
 @register.simple_tag(takes_context=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.utils.dateparse import parse_date
 
-from crm.models import Client, CustomField, CustomFieldKind, CustomFieldTable
+from crm.models import Client, CustomField, CustomFieldKind, CustomFieldTable, User
+from crm.records.custom_fields.references import ReferenceNames
 from crm.records.custom_fields.schemas import value_schema
 from crm.records.local_time import agency_as_reader, agency_style
 from crm.screens.json_forms.display import describe_value
@@ -36,17 +37,25 @@ def custom_meanings(names: Iterable[str] | None = None) -> dict[str, str]:
     return meanings
 
 
-def custom_values(recipient: Lead | Client) -> dict[str, str]:
-    """Return the value of each placeholder of a custom field, from the fields of `recipient` alone."""
+def custom_values(recipient: Lead | Client, sender: User | None) -> dict[str, str]:
+    """Return the value of each placeholder of a custom field, from the fields of `recipient`.
+
+    A reference is the name of its record; empty if the `sender` may not refer to it.
+    """
     if not recipient.custom_fields:
         return {}
     fields = CustomField.objects.of_table(recipient._meta.label_lower).filter(key__in=recipient.custom_fields)
     with agency_as_reader():
-        return {f"{CUSTOM_PREFIX}{one.key}": value_text(one, recipient.custom_fields[one.key]) for one in fields}
+        return {
+            f"{CUSTOM_PREFIX}{one.key}": value_text(one, recipient.custom_fields[one.key], sender) for one in fields
+        }
 
 
-def value_text(field: CustomField, value: Any) -> str:
+def value_text(field: CustomField, value: Any, sender: User | None) -> str:
     """Return a value as the agency writes it; empty if it is no single value."""
+    if field.refers_to:
+        name = ReferenceNames(field.refers_to, sender)[str(value)]
+        return name.text if name.can_be_chosen else ""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if field.kind == CustomFieldKind.MONEY and is_number:
         return money_text(Decimal(str(value)))

@@ -90,7 +90,7 @@ def placeholder_values(recipient: Lead | Client, sender: User | None) -> dict[st
     """Return the value of every placeholder, for an email from `sender` to `recipient`."""
     return {
         **(lead_values(recipient) if isinstance(recipient, Lead) else client_values(recipient)),
-        **custom_values(recipient),
+        **custom_values(recipient, sender),
         **sender_values(sender),
     }
 

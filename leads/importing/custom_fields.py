@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crm.models import CustomField, CustomFieldKind
+from crm.models import CustomField, CustomFieldKind, User
+from crm.records.custom_fields.reference_search import ReferenceSearch
+from crm.records.custom_fields.references import record_key
 from crm.records.custom_fields.schemas import value_schema
 from crm.screens.export.columns import CUSTOM_FIELD_PREFIX
 from leads.importing.cells import CellParser, Partial
+from leads.importing.exceptions import InvalidCell
 from leads.importing.values.dates import MomentParser, as_moment, date_order_of_column
 from leads.importing.values.line_questions import LineQuestion
 from leads.importing.values.parsers import Notation
@@ -21,6 +24,27 @@ NAME_WITH_KEY = re.compile(r"(.+) \((.+)\)")
 SEPARATORS = re.compile(r"[,;]")
 
 
+class UnknownReference(InvalidCell):
+    """A cell names no record, or several. `text` is the cell as it is stored: never as the key of a record."""
+
+    def __init__(self, why: str, text: str) -> None:
+        super().__init__(why)
+        self.text = f"{text} (not found)" if record_key(text) else text
+
+
+@dataclass(frozen=True)
+class ReferenceParser:
+    """Find the record that a cell names, and return its key."""
+
+    search: ReferenceSearch
+
+    def __call__(self, text: str) -> str:
+        found = self.search.find(text)
+        if found.reason:
+            raise UnknownReference(found.reason, text)
+        return found.key
+
+
 @dataclass(frozen=True)
 class CustomFields:
     """The custom fields of one table by key, and their keys by the headings that a file can have for them."""
@@ -28,14 +52,18 @@ class CustomFields:
     fields: Mapping[str, CustomField]
     headings: Mapping[str, str]
     labels: frozenset[str]
+    user: User | None = None
 
     @classmethod
-    def of(cls, fields: Iterable[CustomField]) -> "CustomFields":
-        """Return `fields` with their headings. A label that two of them share needs the key in brackets."""
+    def of(cls, fields: Iterable[CustomField], user: User | None = None) -> "CustomFields":
+        """Return `fields` with their headings. A label that two of them share needs the key in brackets.
+
+        References are looked up among the records that `user` may open; without a user, among all.
+        """
         by_key = {field.key: field for field in fields}
         used = Counter(field.label.casefold() for field in by_key.values())
         headings = {field.label.casefold(): key for key, field in by_key.items() if used[field.label.casefold()] == 1}
-        return cls(by_key, headings, frozenset(used))
+        return cls(by_key, headings, frozenset(used), user)
 
     def key_of(self, column: str) -> str:
         """Return the key of the field that a column of a file has as its heading; empty if there is none."""
@@ -62,6 +90,8 @@ class CustomFields:
             if field.kind == CustomFieldKind.CHOICE:
                 return parse_choice
             return lambda text: [parse_choice(one) for one in SEPARATORS.split(text) if one.strip()]
+        if field.refers_to:
+            return ReferenceParser(ReferenceSearch(field.refers_to, self.user))
         if field.kind == CustomFieldKind.DATE_TIME:
             parse = MomentParser(notation.dates or date_order_of_column(texts))
             return lambda text: as_moment(full_value(parse(text))).isoformat()

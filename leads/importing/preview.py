@@ -130,17 +130,20 @@ class ImportPreview:
             yield f"  row {number}: {', '.join(f'{name} = {text}' for name, text in sample.items())}"
 
 
-def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) -> tuple[ImportPreview, RowReader]:
+def preview_import(
+    file: TableFile, options: ImportOptions, table: ImportTable, user: User | None = None
+) -> tuple[ImportPreview, RowReader]:
     """Plan the import of `file` into `table` from its first rows, and return the preview with a reader for all rows.
+
+    References are looked up among the records that `user` may open; without a user, among all.
 
     Raises:
         InvalidInput: the file has no rows, or a column, field or value does not exist.
     """
-    first_rows = file.sample()
-    if not first_rows:
+    if not (first_rows := file.sample()):
         raise InvalidInput(f"{file.path.name} has column names but no rows.")
-    sample = [row.cells for row in first_rows if not row.fault]
-    context, custom_fields = load_import_context(), load_custom_fields(table)
+    sample, context = [row.cells for row in first_rows if not row.fault], load_import_context()
+    custom_fields = load_custom_fields(table, user)
     values = values_by_column(options.values, file.header)
     plan = plan_import(
         file.header,
@@ -153,22 +156,26 @@ def preview_import(file: TableFile, options: ImportOptions, table: ImportTable) 
         headings=known_headings(table, context, custom_fields),
     )
     check_values(plan, values, context, table)
-    source, notation = printable_file_name(file.path.name), options.notation
-    reader_args = {"table": table, "source_detail": source, "notation": notation, "values": values}
+    source = printable_file_name(file.path.name)
+    reader_args = {"table": table, "source_detail": source, "notation": options.notation, "values": values}
     reader_args |= {"creates_clients": options.create_clients, "custom_fields": custom_fields}
     trial = RowReader(plan, context, sample, **reader_args)
-    samples = read_samples(trial, first_rows)
+    preview = describe_plan(file, trial, read_samples(trial, first_rows))
+    return preview, RowReader(plan, context, sample, **reader_args)
+
+
+def describe_plan(file: TableFile, trial: RowReader, samples: tuple[dict[str, str], ...]) -> ImportPreview:
+    """Return the preview of a plan, after `trial` has read the first rows as `samples`."""
     encoding_samples = tuple(file.encoding_samples(SAMPLE_ROW_COUNT))
-    preview = ImportPreview(
+    return ImportPreview(
         file,
-        tuple(field_mappings(plan, trial)),
-        tuple(plan.unused_columns()),
-        plan.key_field,
+        tuple(field_mappings(trial.plan, trial)),
+        tuple(trial.plan.unused_columns()),
+        trial.plan.key_field,
         (*encoding_questions(encoding_samples), *trial.questions),
         encoding_samples,
         samples,
     )
-    return preview, RowReader(plan, context, sample, **reader_args)
 
 
 def known_headings(table: ImportTable, context: ImportContext, custom_fields: CustomFields) -> KnownHeadings:
@@ -288,9 +295,9 @@ def load_import_context() -> ImportContext:
     )
 
 
-def load_custom_fields(table: ImportTable) -> CustomFields:
-    """Return the custom fields in use of the records of `table`."""
-    return CustomFields.of(CustomField.objects.of_table(table.model._meta.label_lower))
+def load_custom_fields(table: ImportTable, user: User | None) -> CustomFields:
+    """Return the custom fields in use of the records of `table`, for a file that `user` imports."""
+    return CustomFields.of(CustomField.objects.of_table(table.model._meta.label_lower), user)
 
 
 def load_questions() -> dict[str, AskedColumn]:

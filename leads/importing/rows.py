@@ -17,10 +17,10 @@ from crm.text.tags import unique_tags
 from leads.importing.cells import Partial, is_empty_cell, is_nothing_picked
 from leads.importing.column_guesses import non_blank_cells
 from leads.importing.columns import CONSENT_FIELDS, JOINED_FIELDS, ImportPlan
-from leads.importing.custom_fields import NO_CUSTOM_FIELDS, CustomFields
+from leads.importing.custom_fields import NO_CUSTOM_FIELDS, CustomFields, ReferenceParser, UnknownReference
 from leads.importing.drafts import RowDraft, encode_json
 from leads.importing.exceptions import AmbiguousCell, InvalidCell, RowRejected
-from leads.importing.files.tables import FORBIDDEN_CHARACTERS, TableRow, make_column_names
+from leads.importing.files.tables import FORBIDDEN_CHARACTERS, TableFile, TableRow, make_column_names
 from leads.importing.questions import Doubts, OpenQuestions, quote_cell
 from leads.importing.tables.base import ImportTable
 from leads.importing.values.parsers import UNDECIDED, ImportContext, Notation
@@ -93,18 +93,27 @@ class RowReader:
         draft.set("custom_fields", custom_fields_json(self.custom_columns, self.header, draft, custom_values))
         return draft.values
 
+    def look_up_references(self, file: TableFile) -> None:
+        """Look up what the cells of references name, so that reading the rows needs no query."""
+        parsers = {index: one for index, one in self.custom_parsers.items() if isinstance(one, ReferenceParser)}
+        for row in file.rows() if parsers else ():
+            for index, parse in parsers.items():
+                if index < len(row.cells) and (text := custom_text(row.cells[index])):
+                    parse.search.find(text)
+
     def read_custom_fields(self, draft: RowDraft) -> dict[int, str]:
         """Return the values of defined custom fields as JSON, by column; what does not fit stays text."""
         values = {}
         for index, parse in self.custom_parsers.items():
-            text = draft.cells[index].strip()
-            text = unescape_formula(text) if text[:1] == "'" else text
-            if not text or is_nothing_picked(text) or (index in draft.used and index not in draft.kept):
+            text = custom_text(draft.cells[index])
+            if not text or (index in draft.used and index not in draft.kept):
                 continue
             try:
                 values[index] = encode_json(parse(text))
             except InvalidCell as error:
                 draft.doubts.append((self.header[index], text, str(error)))
+                if isinstance(error, UnknownReference):
+                    values[index] = encode_json(error.text)
         return values
 
     def fill_field(self, draft: RowDraft, step: FieldStep) -> None:
@@ -234,6 +243,13 @@ class RowReader:
             label, why = self.header[index], "contains a control character, or bytes that are invalid in this encoding"
             raise RowRejected(quote_cell(label, FORBIDDEN_CHARACTERS.sub("\ufffd", cell), why), f"{label} {why}.")
         return cells
+
+
+def custom_text(cell: str) -> str:
+    """Return the text of a cell of a defined custom field; empty if the cell has no value."""
+    text = cell.strip()
+    text = unescape_formula(text) if text[:1] == "'" else text
+    return "" if is_nothing_picked(text) else text
 
 
 def custom_fields_json(

@@ -116,7 +116,7 @@ def run_import(run: ImportRun, options: ImportOptions) -> ImportOutcome:
         IllegalTransition: the rows conflict with a change made during the import, or the import was cancelled.
     """
     run.table.require_permission(run.actor)
-    preview, reader = preview_import(run.file, options, run.table)
+    preview, reader = preview_import(run.file, options, run.table, run.actor.user)
     arrival = ArrivalAnswers.of(run.table, reader.plan, options.known, options.later)
     check_preview(run, options, preview, reader, arrival)
     path = run.file.path
@@ -204,6 +204,7 @@ def import_rows(
 ) -> ImportOutcome:
     """Stage the rows of the file, set aside those that are no new records, change records, and insert the others."""
     former, table = former_imports(run), run.table
+    reader.look_up_references(run.file)
     with connection.cursor() as cursor:
         staging, progress = StagingTable(cursor, table), ImportProgress(run)
         staged = stage_import(cursor, run, reader, former)

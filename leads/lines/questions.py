@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm.models import CustomFieldKind
+from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.custom_fields.schemas import MAX_TEXT_LENGTH, SCHEMA_BY_KIND
 from crm.screens.json_forms.display import CURRENCY_UNITS
 from crm.screens.json_forms.schema import (
@@ -23,13 +24,15 @@ from crm.screens.json_forms.schema import (
 )
 
 GROUP, WHOLE_NUMBER, OTHER = "group", "whole_number", "other"
+# A question is asked of people outside as well, who know no records.
+KINDS_OF_VALUES = {kind: label for kind, label in CustomFieldKind.choices if kind not in REFERENCE_TABLES}
 EMPTY_OBJECT: Schema = {"type": "object", "properties": {}, "propertyOrder": []}
 SCHEMA_BY_QUESTION_KIND: dict[str, Schema] = {
-    **{str(kind.value): SCHEMA_BY_KIND[kind] for kind in CustomFieldKind},
+    **{kind: SCHEMA_BY_KIND[kind] for kind in KINDS_OF_VALUES},
     WHOLE_NUMBER: {"type": "integer"},
     GROUP: {"type": "array", "items": EMPTY_OBJECT},
 }
-QUESTION_KINDS = {**dict(CustomFieldKind.choices), WHOLE_NUMBER: "Whole number", GROUP: "Repeated group"}
+QUESTION_KINDS = {**KINDS_OF_VALUES, WHOLE_NUMBER: "Whole number", GROUP: "Repeated group"}
 UNIT_KINDS = frozenset({CustomFieldKind.NUMBER.value, WHOLE_NUMBER})
 KIND_BY_FORMAT = {
     "date": CustomFieldKind.DATE.value,

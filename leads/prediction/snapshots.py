@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from crm.records.consent import CHANNELS
+from crm.records.custom_fields.references import record_key
 from crm.text.freemail import FREE_MAIL_DOMAINS
 from leads.models import Lead, Source
 
@@ -92,10 +93,10 @@ def email_address_kind(email: str) -> str:
 
 
 def feature_value(raw_value: Any) -> Any:
-    """Return `raw_value` as a feature; None for lists, objects and blank text."""
+    """Return `raw_value` as a feature; None for lists, objects, blank text, and keys of other records."""
     if isinstance(raw_value, bool | int | float):
         return raw_value
-    if isinstance(raw_value, str) and raw_value.strip():
+    if isinstance(raw_value, str) and raw_value.strip() and not record_key(raw_value):
         return raw_value.strip()[:MAX_VALUE_LENGTH]
     return None
 

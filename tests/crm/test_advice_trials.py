@@ -160,3 +160,23 @@ def test_key_that_stays_and_user_without_permission_are_refused(filled, boss):
     with pytest.raises(NotPermitted):
         measure(statistic("day"), by=make_user("mia", "manager"))
     assert statistic("day").tried_at is None
+
+
+def test_trial_of_a_reference_compares_keys(boss):
+    SchemaThresholds.objects.update(min_rows=100, index_people=1)
+    make_field(kind="client", key="referrer")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO clients (client_type, name, custom_fields)
+            SELECT 'Individual', 'x', jsonb_build_object('referrer', gen_random_uuid()::text)
+              FROM generate_series(1, 2000)"""
+        )
+        cursor.execute("ANALYZE clients")
+    for _ in scan_tables(timezone.now()):
+        pass
+    row = FieldStatistic.objects.get(table="crm.client", column="custom_fields", key="referrer")
+    use = {"table": row.table, "column": row.column, "key": row.key}
+    FieldUsage.objects.create(**use, day=agency_today(), filtered=500, people=[boss.pk])
+    assert measure(row, by=boss) == "column"
+    row.refresh_from_db()
+    assert row.trial["sample_rows"] == 2_000 and row.trial["cost_after"] < row.trial["cost_before"]

@@ -1,5 +1,7 @@
 """Custom fields: a definition gives a key inputs, checks, filters, a column and words."""
 
+from uuid import uuid4
+
 import pytest
 from django.contrib.auth.models import Group
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -354,6 +356,16 @@ def test_undefined_keys_are_counted_with_the_kind_that_fits_all_values(max):
         "m": (1, "email"),
         "t": (1, "text"),
     }
+
+
+def test_an_undefined_key_with_keys_of_records_is_a_reference_to_their_table(ann, max, bob):
+    first, second = make_client(), make_client(assigned_to=bob)
+    make_client(custom_fields={"both": str(first.pk), "mixed": str(first.pk), "gone": str(uuid4())})
+    make_client(custom_fields={"both": str(second.pk), "mixed": "text"})
+    kinds = {one.key: one.kind.value for one in find_undefined_keys(CustomFieldTable.CLIENT, max)}
+    assert kinds == {"both": "client", "mixed": "text", "gone": "text"}
+    # A user reads nothing about records of others.
+    assert {one.key: one.kind.value for one in find_undefined_keys(CustomFieldTable.CLIENT, ann)}["both"] == "text"
 
 
 @pytest.mark.parametrize("key", ["ADHD Support", "a\"b'c", "x.y~op", "🐕 dog", "k" * 60])

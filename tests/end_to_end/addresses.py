@@ -27,6 +27,7 @@ from crm.models import (
     SchemaThresholds,
     User,
 )
+from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.activity import SYSTEM_ACTOR, record
 from inbox.drafts.screen import OUTGOING_ACTIONS
 from inbox.models import Draft, Mailbox, Message, SetAside, WebForm
@@ -179,6 +180,8 @@ def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[A
         yield Address(reverse(name, args=["A" * 22]), name)
     elif name == "app_list":
         yield from (Address(reverse(f"admin:{name}", args=[label]), name) for label in ("leads", "crm", "auth"))
+    elif name == "reference_picker":
+        yield from (Address(reverse(f"admin:{name}", args=[label]), name) for label in REFERENCE_TABLES.values())
     elif not wanted:
         yield Address(reverse(f"admin:{name}"), name, row)
     elif name == "inbox_draft_outgoing":

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.apps import apps
 from django.core.files.base import ContentFile
 from django.db import models
 from django.utils import timezone
 
 from agents.assistant.chats import ASSISTANT_AGENT
 from ai_log.models import AIInteraction
-from crm.models import Client, ContactClient, Project, User
+from crm.models import Client, ContactClient, CustomField, CustomFieldTable, Project, User
+from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.duplicates.matching import COLUMNS
 from crm.records.duplicates.pairs import find_all_pairs
@@ -18,6 +20,7 @@ from crm.records.transitions import create
 from inbox.models import (
     Direction,
     Draft,
+    EmailTemplate,
     Mailbox,
     Message,
     Thread,
@@ -56,7 +59,7 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
         plant(hidden_task)
         record(hidden_task, "created", by=owner, summary="zorq_activity_task", timeline_owner=target)
     make_hidden_records_around(lead, client, owner, hidden)
-    return [
+    rows = [
         lead,
         *referring_conversions(lead, reader, owner, hidden),
         *referring_merges(lead, reader, owner),
@@ -75,6 +78,30 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
         Draft.objects.create(author=reader, thread=hidden[Thread], reply_to=hidden[Message]),
         *referring_imports(reader, hidden),
     ]
+    refer_by_custom_fields(rows, hidden)
+    return rows
+
+
+def refer_by_custom_fields(rows: list[models.Model], hidden: dict[type, Any]) -> None:
+    """Give each of `rows` custom fields that refer to a hidden record of each table; the lists show them.
+
+    A template with their placeholders is the first one, which the walk previews.
+    """
+    tables = {apps.get_model(label): kind for kind, label in REFERENCE_TABLES.items()}
+    values = {f"ref_{kind}": str(hidden[model].pk) for model, kind in tables.items() if model in hidden}
+    for table in CustomFieldTable.values:
+        for key in values:
+            kind = key.removeprefix("ref_")
+            CustomField.objects.create(table=table, key=key, label=f"Refers to {kind}", kind=kind, is_on_list=True)
+    for row in rows:
+        if row._meta.label_lower in CustomFieldTable:
+            known = row.custom_fields
+            type(row).everything.filter(pk=row.pk).update(custom_fields={**known, **values})
+            # The history of the record names them as well.
+            type(row).everything.filter(pk=row.pk).update(custom_fields={**known, **values, "last": 1})
+    body = " ".join(f"{{{{custom.{key}}}}}" for key in values)
+    template = EmailTemplate.objects.order_by("name").first()
+    EmailTemplate.objects.filter(pk=template.pk).update(subject="About you", body=body)
 
 
 def make_hidden_records_around(lead: Lead, client: Client, owner: User, hidden: dict[type, Any]) -> None:

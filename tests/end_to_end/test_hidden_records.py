@@ -15,7 +15,8 @@ from django.db import models, transaction
 from django.http import HttpResponse
 from django.urls import reverse
 
-from crm.models import Client, Contact, User
+from crm.models import Client, Contact, CustomField, User
+from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.duplicates.matching import COLUMNS
 from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.filters import ListedRecordFilter, RelatedRecordFilter
@@ -141,6 +142,22 @@ def probing_urls(hidden: dict[Any, Any], rows: list[Any]) -> Iterator[str]:
         yield f"{page_url(Suggestion, 'add')}?type=TASK&{model._meta.model_name}={hidden[model].pk}"
     template = EmailTemplate.objects.first()
     yield f"{page_url(EmailTemplate, 'change', template.pk)}?lead={hidden[Lead].pk}"
+    yield from reference_probes(rows, hidden)
+
+
+def reference_probes(rows: list[Any], hidden: dict[Any, Any]) -> Iterator[str]:
+    """Yield what asks for hidden records by custom fields that refer to them: pickers, filters, placeholders, kinds."""
+    for label in REFERENCE_TABLES.values():
+        yield f"{reverse('admin:reference_picker', args=[label])}?term={PLANTED_PART}"
+        yield reverse("admin:reference_picker", args=[label])
+    for field in CustomField.objects.filter(kind__in=list(REFERENCE_TABLES)):
+        query = f"?{urlencode({f'cf.{field.key}': hidden[apps.get_model(field.refers_to)].pk})}"
+        list_url = page_url(apps.get_model(field.table), "changelist")
+        yield from (f"{list_url}{query}", f"{list_url}filters/{query}")
+        yield f"{reverse('admin:crm_customfield_kind', args=[field.pk])}?kind=text"
+    lead = next(row for row in rows if isinstance(row, Lead))
+    template = EmailTemplate.objects.order_by("name").first()
+    yield f"{page_url(EmailTemplate, 'change', template.pk)}?lead={lead.pk}"
 
 
 def list_probes(model: type[models.Model], screen: RecordAdmin, hidden: dict[Any, Any]) -> Iterator[str]:

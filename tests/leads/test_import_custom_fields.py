@@ -7,9 +7,11 @@ from django.contrib.auth.models import Group
 
 from crm.exceptions import InvalidInput
 from crm.models import Client, CustomField
+from leads.importing.screens.examples import ChangeWords
 from leads.importing.tables.fields import LEFT_OUT
+from leads.importing.tables.registry import table_named
 from leads.models import Lead
-from tests.cast import browser, make_client, make_lead
+from tests.cast import browser, make_client, make_contact, make_lead, make_policy, make_ticket
 from tests.leads.import_files import counts, import_text
 
 pytestmark = pytest.mark.django_db
@@ -108,3 +110,64 @@ def test_column_of_a_field_that_the_user_may_not_edit_is_refused_until_it_is_lef
     assert counts(import_text("clients", text, by=ann, column_fields={"Plan": LEFT_OUT})) == (1, 1, 0, 0)
     import_text("clients", "Name,Plan\nBo,gold\n", by=max)
     assert Client.objects.get(name="Bo").custom_fields == {"plan": "gold"}
+
+
+# References
+
+
+def test_a_reference_is_found_by_key_or_by_an_exact_name_address_or_number(max):
+    make_field("a", "By name", "client")
+    make_field("b", "By address", "contact")
+    make_field("c", "By number", "policy")
+    make_field("d", "By ticket", "ticket")
+    make_field("e", "By user", "staff")
+    make_field("f", "By key", "lead")
+    client, contact, policy = make_client(name="Olga Olsen"), make_contact(email="connie@x.example"), make_policy()
+    ticket, lead = make_ticket(), make_lead()
+    import_text(
+        "clients",
+        "Name,By name,By address,By number,By ticket,By user,By key\n"
+        f"New,olga  OLSEN,Connie@x.example,{policy.number},#{ticket.number},Max,Lee ({lead.pk})\n",
+        by=max,
+    )
+    keys = [str(row.pk) for row in (client, contact, policy, ticket, max, lead)]
+    assert [Client.objects.get(name="New").custom_fields[key] for key in "abcdef"] == keys
+
+
+@pytest.mark.parametrize(
+    ("cell", "stored", "sentence"),
+    [
+        ("Twin", "Twin", "is the name or email address of several clients"),
+        ("Olga", "Olga", "is not the name or email address of a client that you have access to"),
+        ("Secret Sam", "Secret Sam", "is not the name or email address of a client that you have access to"),
+        ("{hidden}", "{hidden} (not found)", "names no client that you have access to"),
+        ("Sam ({hidden})", "Sam ({hidden})", "names no client that you have access to"),
+    ],
+)
+def test_a_cell_that_names_no_single_record_is_kept_as_text_and_reported(ann, bob, cell, stored, sentence):
+    make_field("referrer", "Referred by", "client")
+    hidden = make_client(name="Secret Sam", assigned_to=bob)
+    make_client(name="Twin"), make_client(name="twin")
+    outcome = import_text("clients", f"Name,Referred by\nNew,{cell.format(hidden=hidden.pk)}\n", by=ann)
+    assert Client.objects.get(name="New").custom_fields == {"referrer": stored.format(hidden=hidden.pk)}
+    assert list(outcome.doubt_counts) == [f"Referred by {sentence}"] or sentence in str(outcome.doubt_counts)
+
+
+def test_exported_references_come_back_the_same(max):
+    make_field("referrer", "Referred by", "client")
+    twins = [make_client(name="Twin"), make_client(name="Twin")]
+    make_client(name="Ava", email="ava@x.example", custom_fields={"referrer": str(twins[1].pk)})
+    text = export_clients(max)
+    Client.everything.filter(name="Ava").delete()
+    outcome = import_text("clients", text, by=max)
+    assert Client.objects.get(name="Ava").custom_fields["referrer"] == str(twins[1].pk)
+    assert not outcome.doubt_counts
+
+
+def test_page_of_an_import_names_changed_references_to_readers_who_may_open_them(ann, max):
+    make_field("referrer", "Referred by", "client")
+    hidden, olga = make_client(name="Secret Sam", assigned_to=max), make_client(name="Olga")
+    change = {"custom_fields": {"referrer": [str(hidden.pk), str(olga.pk)], "other": ["a", "b"]}}
+    lines = {user: ChangeWords(table_named("clients"), user).describe(change) for user in (ann, max)}
+    assert lines[max] == [("referrer", "Secret Sam", "Olga"), ("other", "a", "b")]
+    assert lines[ann][0] == ("referrer", "Another owner’s client", "Olga")

@@ -6,6 +6,7 @@ from django.db import connection
 from django.urls import reverse
 
 from crm.exceptions import IllegalTransition, NotPermitted
+from crm.models import CustomField
 from crm.records.transitions import add_note, soft_delete
 from leads.importing.batches.transitions import RUN_IMPORT_TASK, queue_check, queue_import, upload_file
 from leads.importing.batches.undo import queue_undo
@@ -13,7 +14,7 @@ from leads.importing.tables import undo
 from leads.models import ImportBatch, ImportState, Lead, LeadStageHistory, Task
 from leads.tasks import score_all_leads
 from leads.transitions import add_task
-from tests.cast import browser, make_lead, make_suggestion, make_thread, page_text
+from tests.cast import browser, make_client, make_lead, make_suggestion, make_thread, page_text
 from tests.queued_jobs import run_jobs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_storage")]
@@ -136,3 +137,12 @@ def test_undo_needs_its_permission_and_a_finished_import(ann, vera, batch):
     unfinished.refresh_from_db()
     with pytest.raises(IllegalTransition, match="is uploaded now"):
         queue_undo(unfinished, by=ann)
+
+
+def test_undo_keeps_a_record_that_a_custom_field_refers_to(ann, batch):
+    CustomField.objects.create(table="crm.client", key="100%", label="Referred by", kind="lead")
+    make_client(custom_fields={"100%": str(Lead.objects.get(contact_name="Bob").pk)})
+    make_client(custom_fields={"100%": "no key"})
+    queue_undo(batch, by=ann)
+    run(batch)
+    assert list(Lead.objects.values_list("contact_name", flat=True)) == ["Bob"]

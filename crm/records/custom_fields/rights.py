@@ -1,4 +1,8 @@
-"""Who may edit a custom field: everyone who may edit the record, or only users with one of the field's roles."""
+"""Who may give a custom field which value.
+
+Everyone who may edit the record, or only users with one of the field's roles; a reference only to a record that the
+user may open.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,9 +12,13 @@ from django.db import models
 
 from crm.exceptions import NotPermitted
 from crm.models import CustomField, User
+from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.activity import Actor
+from crm.records.custom_fields.references import require_references
 
 DELETED_ROLE = "a deleted role"
+# Fields of which not every user may choose every value.
+CHECKED_FIELDS = ~models.Q(editor_roles=[]) | models.Q(kind__in=list(REFERENCE_TABLES))
 
 
 def locked_fields(fields: Iterable[CustomField], user: User | None) -> list[CustomField]:
@@ -42,13 +50,15 @@ def require_field_rights(table: str, before: Mapping[str, Any], after: Mapping[s
 
     Raises:
         NotPermitted: a field that `by` may not edit differs.
+        InvalidInput: a reference differs, and names no record that `by` may refer to.
     """
     if (user := Actor.of(by).user) is None:
         return
-    limited = CustomField.objects.of_table(table).exclude(editor_roles=[])
-    for field in locked_fields(limited, user):
+    checked = list(CustomField.objects.of_table(table).filter(CHECKED_FIELDS))
+    for field in locked_fields(checked, user):
         if before.get(field.key) != after.get(field.key):
             raise NotPermitted(explain_lock(field))
+    require_references(checked, before, after, user)
 
 
 def require_new_field_rights(row: models.Model, *, by: Actor | User, copied: Mapping[str, Any] | None = None) -> None:
@@ -58,15 +68,16 @@ def require_new_field_rights(row: models.Model, *, by: Actor | User, copied: Map
 
     Raises:
         NotPermitted: it has another value.
+        InvalidInput: a reference that is not copied names no record that `by` may refer to.
     """
     values = getattr(row, "custom_fields", None)
     if not values or not isinstance(values, dict):  # a constraint refuses what is no object
         return
     table, copied = row._meta.label_lower, copied or {}
-    limited = CustomField.objects.of_table(table).filter(key__in=values).exclude(editor_roles=[])
+    checked = CustomField.objects.of_table(table).filter(CHECKED_FIELDS, key__in=values)
     given = {
         field.key: values[field.key]
-        for field in limited
+        for field in checked
         if values[field.key] in (field.default_value, copied.get(field.key))
     }
     require_field_rights(table, given, {**given, **values}, by=by)

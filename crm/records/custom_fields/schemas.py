@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from crm.models import CustomField, CustomFieldKind
+from crm.models.custom_field import REFERENCE_TABLES
 
 Schema = dict[str, Any]
 MAX_TEXT_LENGTH, MAX_LONG_TEXT_LENGTH = 500, 10_000
@@ -21,6 +22,7 @@ SCHEMA_BY_KIND: dict[str, Schema] = {
     CustomFieldKind.LINK: {"type": "string", "format": "link", "maxLength": MAX_TEXT_LENGTH},
     CustomFieldKind.EMAIL: {"type": "string", "format": "email", "maxLength": MAX_TEXT_LENGTH},
     CustomFieldKind.PHONE: {"type": "string", "format": "phone", "maxLength": MAX_TEXT_LENGTH},
+    **{kind: {"type": "string", "format": "uuid", "refersTo": table} for kind, table in REFERENCE_TABLES.items()},
 }
 
 

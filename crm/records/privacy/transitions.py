@@ -12,6 +12,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors
 from crm.models import Client, ErasedPerson, User
 from crm.records.activity import Actor, record
 from crm.records.base import can_see_everyone
+from crm.records.custom_fields.reference_moves import empty_values
 from crm.records.privacy.erasure_plan import ErasurePlan, erased_models, plan_erasure
 from crm.records.privacy.erasure_rules import (
     ANONYMISED,
@@ -133,6 +134,7 @@ def delete_rows(plan: ErasurePlan) -> None:
             try:
                 with errors_as_invalid_input():
                     model._base_manager.filter(pk__in=chunk).delete()
+                    empty_values(model, chunk)
             except (ProtectedError, InvalidInput) as error:
                 noun = model._meta.verbose_name_plural
                 raise IllegalTransition(
@@ -159,7 +161,8 @@ def delete_kept_clients(today: date) -> int:
     keys = set(due.values_list("client", flat=True))
     # A client that has a name again is no longer the one that was erased.
     unnamed = Client.everything.filter(pk__in=keys, name=ERASED_NAME)
-    deleted = unnamed.count()
+    deleted = set(unnamed.values_list("pk", flat=True))
     unnamed.delete()
+    empty_values(Client, deleted)
     ErasedPerson.objects.filter(client__in=keys).update(client=None)
-    return deleted
+    return len(deleted)

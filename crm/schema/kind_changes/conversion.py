@@ -1,6 +1,6 @@
 """How the values of a custom field become values of another kind. Pure: no database."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_date, parse_datetime
 
 from crm.models import CustomField, CustomFieldKind
+from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.custom_fields.schemas import value_schema
 from crm.records.local_time import agency_time, in_agency_zone, start_of_agency_day
 from crm.schema.forms import MAX_CHOICES
@@ -17,8 +18,11 @@ from crm.screens.json_forms.conversion import ValueCheck, convert_value, text_of
 from crm.screens.json_forms.inputs import build_input
 from crm.screens.json_forms.schema import Schema
 
+FindRecord = Callable[[str], str]
 # The columns of a definition that a change of kind changes.
 KIND_COLUMNS = ("kind", "choices", "default_value")
+# A reference becomes one of these and back.
+TEXT_KINDS = frozenset({CustomFieldKind.TEXT.value, CustomFieldKind.LONG_TEXT.value})
 YES_NO_WORDS = {"yes": "true", "no": "false", "true": "true", "false": "false"}
 MAX_CHOICE_LENGTH = 100
 
@@ -33,10 +37,13 @@ class Converted:
 
 
 class KindConverter:
-    """Converts values of the field `before` to the kind and the choices of `after`."""
+    """Converts values of the field `before` to the kind and the choices of `after`.
 
-    def __init__(self, before: CustomField, after: CustomField) -> None:
-        self.before, self.after = before, after
+    `find_record` gives the key of the record that a text names, or "", where the kind is a reference.
+    """
+
+    def __init__(self, before: CustomField, after: CustomField, find_record: FindRecord | None = None) -> None:
+        self.before, self.after, self.find_record = before, after, find_record
         self.labels = before.choice_labels() if before.has_choices else {}
         self.schema = schema_with_all_choices(after)
         self.check = ValueCheck(self.schema)
@@ -61,6 +68,9 @@ class KindConverter:
         """Yield `value` as the new kind may write it, the most faithful first."""
         if self.after.has_choices:
             yield from self.choice_readings(value)
+            return
+        if self.find_record is not None:
+            yield self.find_record(value) if isinstance(value, str) else None
             return
         for source in [self.choice_text(value), value] if self.labels else [value]:
             if isinstance(source, str):
@@ -93,6 +103,14 @@ class KindConverter:
         if moment is not None:
             local = agency_time(in_agency_zone(moment))
             yield utc_text(local) if self.after.kind == CustomFieldKind.DATE_TIME else local.date().isoformat()
+
+
+def explain_kinds(before: str, after: str) -> str:
+    """Return why a field of the kind `before` cannot become one of the kind `after`; empty if it can."""
+    kinds = {before, after}
+    if kinds.isdisjoint(REFERENCE_TABLES) or kinds & TEXT_KINDS:
+        return ""
+    return "A reference becomes a text, and a text a reference. Change the kind to “Text” first."
 
 
 def typed_readings(text: str, schema: Schema) -> Iterator[Any]:
@@ -141,7 +159,7 @@ def changed_field(field: CustomField, kind: str, values: Iterable[Any]) -> Custo
     after = CustomField(table=field.table, key=field.key, label=field.label, kind=kind)
     if after.has_choices:
         after.choices = field.choices if field.has_choices else make_choices(values, kind)
-    if field.default_value is not None:
+    if field.default_value is not None and not after.refers_to:
         default = KindConverter(field, after).convert(field.default_value)
         after.default_value = default.value if default.fits else None
     return after

@@ -1,11 +1,12 @@
 """What a change of kind would do, value by value, in the records that a user may see."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.apps import apps
 
 from crm.models import CustomField, User
+from crm.records.custom_fields.reference_search import record_finder
+from crm.records.custom_fields.references import load_value_names, with_names
 from crm.records.custom_fields.schemas import value_schema
 from crm.schema.kind_changes.conversion import Converted, KindConverter, changed_field, is_filled
 from crm.schema.kind_changes.stored_values import sampled_values
@@ -57,21 +58,20 @@ def preview_change(defined: CustomField, kind: str, user: User) -> KindPreview:
     found = sampled_values(defined, rows, SAMPLED_ROWS, MAX_VALUES)
     values = [(value, count) for value, count in found if is_filled(value)]
     after = changed_field(defined, kind, (value for value, _ in values))
-    converter, preview = KindConverter(defined, after), KindPreview(defined, after, value_count=len(values))
-    for value, count in values:
-        line = describe_line(value, count, converter)
+    converter = KindConverter(defined, after, record_finder(after, user))
+    preview = KindPreview(defined, after, value_count=len(values))
+    converted = [(value, count, converter.convert(value)) for value, count in values]
+    before_schema, after_schema = (with_names(value_schema(one), user) for one in (defined, after))
+    load_value_names(before_schema, (value for value, _ in values))
+    load_value_names(after_schema, (one.value for *_, one in converted))
+    for value, count, one in converted:
         preview.record_count += count
-        preview.misfit_count += 0 if line.converted.fits else count
-        preview.inexact_count += 0 if line.converted.is_exact else count
-        preview.lines.append(line)
+        preview.misfit_count += 0 if one.fits else count
+        preview.inexact_count += 0 if one.is_exact else count
+        after_text = value_text(one.value, after_schema) if one.fits else ""
+        texts = (shorten(text, MAX_TEXT_LENGTH) for text in (value_text(value, before_schema), after_text))
+        preview.lines.append(PreviewLine(*texts, count, one))
     preview.is_sample = preview.record_count >= SAMPLED_ROWS or len(found) >= MAX_VALUES
     preview.lines.sort(key=lambda line: (line.converted.fits, line.converted.is_exact, -line.count))
     del preview.lines[MAX_LINES:]
     return preview
-
-
-def describe_line(value: Any, count: int, converter: KindConverter) -> PreviewLine:
-    converted = converter.convert(value)
-    before = value_text(value, value_schema(converter.before))
-    after = value_text(converted.value, value_schema(converter.after)) if converted.fits else ""
-    return PreviewLine(shorten(before, MAX_TEXT_LENGTH), shorten(after, MAX_TEXT_LENGTH), count, converted)

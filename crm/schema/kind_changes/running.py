@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import DatabaseError, connection
 
 from crm.models import CustomField, KindChange, KindChangeState
+from crm.records.custom_fields.reference_search import record_finder
 from crm.schema.change_lock import change_lock
 from crm.schema.failures import describe_failure, is_connection_lost
 from crm.schema.kind_changes.conversion import KIND_COLUMNS, KindConverter, changed_field, is_filled, same_json
@@ -69,7 +70,7 @@ def check_values(change: KindChange) -> bool:
     """Look at every different value, then begin. Return whether the values shall be converted."""
     values = [(value, count) for value, count in distinct_values(change.field) if is_filled(value)]
     after = changed_field(change.field, change.to_kind, (value for value, _ in values))
-    converter = KindConverter(change.field, after)
+    converter = KindConverter(change.field, after, record_finder(after, change.created_by))
     misfits = sum(count for value, count in values if converter.first_fit(value) is None)
     return begin_conversion(change, after, row_count=sum(count for _, count in values), misfit_count=misfits)
 
@@ -77,7 +78,8 @@ def check_values(change: KindChange) -> bool:
 def convert_values(change: KindChange) -> None:
     """Convert the values that are not converted yet."""
     recount_converted(change)
-    converter = KindConverter(definition(change, change.before), definition(change, change.after))
+    before, after = definition(change, change.before), definition(change, change.after)
+    converter = KindConverter(before, after, record_finder(after, change.created_by))
     for rows in unconverted_batches(change):
         if not convert_batch(change, rows, convert_or_set_aside(converter)):
             return

@@ -16,6 +16,7 @@ from django.urls import reverse
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.models import CustomField, CustomFieldKind, KindChange, KindChangeState, MisfitRule, User
 from crm.records.base import can_see_everyone
+from crm.schema.kind_changes.conversion import explain_kinds
 from crm.schema.kind_changes.preview import SAMPLED_ROWS, KindPreview, preview_change
 from crm.schema.kind_changes.transitions import CHANGE_PERMISSION, change_kind, find_aside_key, undo_kind_change
 from crm.screens.action_forms import ActionForm
@@ -37,7 +38,8 @@ class KindForm(forms.Form):
 
     def __init__(self, field: CustomField, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["kind"].choices = [one for one in CustomFieldKind.choices if one[0] != field.kind]
+        others = [one for one in CustomFieldKind.choices if one[0] != field.kind]
+        self.fields["kind"].choices = [one for one in others if not explain_kinds(field.kind, one[0])]
 
 
 class UndoKindChange(ActionForm):

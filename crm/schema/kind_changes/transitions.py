@@ -25,7 +25,7 @@ from crm.models.kind_change import TRANSITIONS
 from crm.models.schema_change import UNDECIDED_STATES, JsonColumn
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
 from crm.runtime.job_queue import configure_job, enqueue
-from crm.schema.kind_changes.conversion import KIND_COLUMNS, is_filled
+from crm.schema.kind_changes.conversion import KIND_COLUMNS, explain_kinds, is_filled
 from crm.schema.kind_changes.stored_values import has_key, restore_batch, write_batch
 
 CHANGE_PERMISSION = "crm.change_customfield"
@@ -54,13 +54,16 @@ def change_kind(field: CustomField, kind: str, *, misfit_rule: str, by: Actor | 
 
     Raises:
         NotPermitted: `by` may not change custom fields.
-        InvalidInput: there is no such kind or rule, or the field has this kind already.
+        InvalidInput: there is no such kind or rule, or the field has this kind already; or one is a reference and the
+            other no text.
         IllegalTransition: the field is deleted or retired, promoted, or its kind is being changed.
     """
     Actor.of(by).require_permission(CHANGE_PERMISSION, "change the kind of a custom field")
     if kind not in CustomFieldKind.values:
         raise InvalidInput(f"“{kind[:40]}” is not a kind of custom fields.")
     locked = CustomField.everything.select_for_update().get(pk=field.pk)
+    if reason := explain_kinds(locked.kind, kind):
+        raise InvalidInput(reason)
     if locked.is_deleted or not locked.is_active:
         raise IllegalTransition(f"The field “{locked}” is {'deleted' if locked.is_deleted else 'retired'}.")
     refuse_promoted(locked)

@@ -1,5 +1,6 @@
 """The action that sets or clears one custom field of the selected records."""
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django import forms
@@ -9,8 +10,9 @@ from django.db.models.options import Options
 
 from crm.models import CustomField, User
 from crm.records import transitions
+from crm.records.custom_fields.references import explain_reference, with_names
 from crm.records.custom_fields.rights import locked_fields
-from crm.records.custom_fields.schemas import table_schema, value_schema
+from crm.records.custom_fields.schemas import Schema, table_schema, value_schema
 from crm.records.field_usage import count_edited
 from crm.screens.action_forms import ActionForm
 from crm.screens.custom_fields.conditions import NO_VALUES
@@ -24,9 +26,9 @@ VALUE_NAME = "value"
 class ChosenValueField(SchemaField):
     """The input of every field, of which only that of the chosen one is read; a script hides the others."""
 
-    def __init__(self, fields: list[CustomField], chosen: CustomField | None) -> None:
-        self.chosen = chosen
-        super().__init__(table_schema(fields), label="")
+    def __init__(self, fields: list[CustomField], chosen: CustomField | None, user: User) -> None:
+        self.chosen, self.user = chosen, user
+        super().__init__(with_names(table_schema(fields), user), label="")
 
     def clean(self, value: Any) -> Any:
         if self.chosen is None:
@@ -37,6 +39,9 @@ class ChosenValueField(SchemaField):
             typed = one.clean({key: (value or {}).get(key, "")}).get(key)
         finally:
             self.widget.errors = one.widget.errors
+        if self.chosen.refers_to and (reason := explain_reference(self.chosen, typed, None, self.user)):
+            self.widget.errors = [(f".{key}", reason)]
+            raise ValidationError(f"{self.chosen}: {reason}")
         is_moment = value_schema(self.chosen).get("format") == "date-time"
         return in_utc(typed) if is_moment and typed else typed
 
@@ -63,7 +68,7 @@ class SetCustomField(ActionForm):
         fields = {field.key: field for field in editable_fields(self.table, self.user)}
         self.fields["field"].choices = [(key, field.label) for key, field in fields.items()]
         self.chosen = fields.get(self.data.get("field", ""))
-        self.fields[VALUE_NAME] = ChosenValueField([*fields.values()], self.chosen)
+        self.fields[VALUE_NAME] = ChosenValueField([*fields.values()], self.chosen, self.user)
         self.order_fields(["field", VALUE_NAME, "clear"])
         if not fields:
             self.fields = {"field": forms.CharField(disabled=True, initial="There is no custom field to set.")}
@@ -89,7 +94,12 @@ class SetCustomField(ActionForm):
         return f"{record}: {self.value_text(before.get(self.chosen.key))} → {self.value_text(value)}"
 
     def value_text(self, value: Any) -> str:
-        return describe_value(value, value_schema(self.chosen)).text or "no value"
+        return describe_value(value, self.schema).text or "no value"
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The schema of a value of the chosen field, by which the user reads it."""
+        return with_names(value_schema(self.chosen), self.user)
 
     def bulk_summary(self, count: int, opts: Options) -> str:
         noun = opts.verbose_name if count == 1 else opts.verbose_name_plural

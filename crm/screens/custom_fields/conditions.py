@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q, Value
@@ -21,6 +22,8 @@ from django.utils.dateparse import parse_date
 
 from crm.exceptions import InvalidInput
 from crm.models import CustomFieldKind, SchemaDecision
+from crm.models.custom_field import REFERENCE_TABLES
+from crm.records.custom_fields.references import ReferenceNames, record_key
 from crm.records.json_keys import ELEMENTS
 from crm.records.local_time import start_of_reader_day
 from crm.screens.custom_fields.group_tables import HasEntry, fits_column
@@ -55,6 +58,7 @@ OPERATORS_BY_KIND: dict[str, dict[str, str]] = {
     CustomFieldKind.YES_NO.value: {**EQUALITY, **EMPTINESS},
     CustomFieldKind.CHOICE.value: {"is": "is", "any": "is any of", "not": "is not", **EMPTINESS},
     CustomFieldKind.CHOICES.value: {"any": "has any of", "all": "has all of", "not": "has none of", **EMPTINESS},
+    **dict.fromkeys(REFERENCE_TABLES, {"is": "is", "any": "is any of", "not": "is not", **EMPTINESS}),
 }
 # The GIN index of a column finds an entry of a repeated group by equality, and nothing else does without reading all.
 REPEATED_OPERATORS = {"is": "one is", "not": "none is"}
@@ -70,11 +74,15 @@ def operators_of(field: FilterField) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class FieldCondition:
-    """A question about one field: an operator and its values, still as text. "between" has two values."""
+    """A question about one field: an operator and its values, still as text. "between" has two values.
+
+    `names` are what the reader reads in place of references.
+    """
 
     field: FilterField
     operator: str
     values: tuple[str, ...] = ()
+    names: ReferenceNames | None = None
 
     def to_q(self) -> Q:
         """Return the condition on rows.
@@ -110,7 +118,7 @@ class FieldCondition:
         """Return the operator and the values for reading."""
         labels = {"true": "yes", "false": "no"} if self.field.kind == CustomFieldKind.YES_NO else {}
         labels = self.field.choice_labels() if self.field.has_choices else labels
-        names = [labels.get(value, value) for value in self.values]
+        names = [self.names[value].text if self.names else labels.get(value, value) for value in self.values]
         if self.operator in EMPTINESS:
             names = []
         text = (" and " if self.operator == "between" else ", ").join(names)
@@ -182,6 +190,14 @@ def choice_condition(condition: FieldCondition) -> Q:
     return any_of_them
 
 
+def reference_condition(condition: FieldCondition) -> Q:
+    field, keys = condition.field, [read_record_key(value) for value in condition.values]
+    any_of_them = Q(*(equals(field, key) for key in keys), _connector=Q.OR)
+    if condition.operator == "not":
+        return ~any_of_them
+    return any_of_them & Q(In(sort_key(field), [UUID(key) for key in keys])) if field.promotion else any_of_them
+
+
 def number_condition(condition: FieldCondition) -> Q:
     return range_condition(condition, [read_number(value) for value in condition.values])
 
@@ -239,6 +255,13 @@ def read_number(text: str) -> Any:
     return number
 
 
+def read_record_key(text: str) -> str:
+    key = record_key(text)
+    if not key:
+        raise InvalidInput(f"“{text[:MAX_QUOTED_LENGTH]}” is not a record. Choose one from the list.")
+    return key
+
+
 def read_date(text: str) -> date:
     try:
         day = parse_date(text.strip())
@@ -262,4 +285,5 @@ CONDITION_BY_KIND: dict[str, Callable[[FieldCondition], Q]] = {
     CustomFieldKind.YES_NO.value: yes_no_condition,
     CustomFieldKind.CHOICE.value: choice_condition,
     CustomFieldKind.CHOICES.value: choice_condition,
+    **dict.fromkeys(REFERENCE_TABLES, reference_condition),
 }

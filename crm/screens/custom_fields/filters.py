@@ -13,10 +13,12 @@ from typing import Any
 
 from django.apps import apps
 from django.db import models
+from django.forms import Media
 
 from crm.exceptions import InvalidInput
-from crm.models import CustomField, CustomFieldKind, FieldUse
+from crm.models import CustomField, CustomFieldKind, FieldUse, User
 from crm.models.schema_change import with_promotion
+from crm.records.custom_fields.references import ReferenceNames
 from crm.records.field_usage import count_use
 from crm.records.json_keys import key_path
 from crm.screens.custom_fields.conditions import EMPTINESS, FieldCondition, operators_of, text_equals
@@ -33,7 +35,8 @@ from crm.screens.custom_fields.questions import (
     QuestionForm,
     load_question_forms,
 )
-from crm.screens.custom_fields.sort_keys import FilterField, sort_key
+from crm.screens.custom_fields.sort_keys import SORT_KEYS, FilterField, sort_key
+from crm.screens.json_forms.reference_input import ReferenceSelectMultiple
 from crm.screens.paging import Order
 from crm.text.cleaning import strip_nul
 
@@ -59,11 +62,12 @@ class SentFilter:
 class CustomFieldFilters:
     """The filters by custom fields and questions in `sent_data`, the parameters of the list of `table` (a model label).
 
-    A field goes by the name of its parameter, such as `cf.level` or `answer.auto.mileage`.
+    A field goes by the name of its parameter, such as `cf.level` or `answer.auto.mileage`. What `reader` may not open
+    is not named.
     """
 
-    def __init__(self, sent_data: Mapping[str, Any], table: str) -> None:
-        self.table, self.sent_data = table, sent_data
+    def __init__(self, sent_data: Mapping[str, Any], table: str, reader: User | None = None) -> None:
+        self.table, self.sent_data, self.reader = table, sent_data, reader
         self.errors: dict[str, str] = {}
         self.plans: dict[str, FilterPlan] = {}
 
@@ -128,9 +132,18 @@ class CustomFieldFilters:
     def conditions(self) -> dict[str, FieldCondition]:
         """What is asked of the defined fields; one without a value asks nothing."""
         return {
-            name: condition
+            name: replace(condition, names=self.reference_names.get(name))
             for name, one in self.sent.items()
             if (defined := self.find_field(name)) and (condition := make_condition(defined, one))
+        }
+
+    @cached_property
+    def reference_names(self) -> dict[str, ReferenceNames]:
+        """What the reader reads in place of references, by field."""
+        return {
+            parameter_name(each): ReferenceNames(each.refers_to, self.reader)
+            for each in self.fields.values()
+            if each.refers_to
         }
 
     @cached_property
@@ -149,7 +162,7 @@ class CustomFieldFilters:
         return {
             parameter_name(each): Order(f"By {each.label}", {order_key(each): sort_key(each), "id": models.F("id")})
             for each in (*self.fields.values(), *self.questions.values())
-            if each.promotion and not each.is_repeated
+            if each.promotion and not each.is_repeated and SORT_KEYS[each.kind].has_order
         }
 
     def filter(self, queryset: models.QuerySet) -> models.QuerySet:
@@ -223,6 +236,11 @@ class CustomFieldFilters:
         name, _ = self.split_name(parameter)
         return {other for other in self.data if self.split_name(other)[0] == name}
 
+    @property
+    def media(self) -> Media:
+        """The files of the pickers in the filter sheet, if it has any."""
+        return sum((ReferenceSelectMultiple(each.table).media for each in self.reference_names.values()), Media())
+
     def inputs(self) -> Iterator[dict[str, Any]]:
         """Yield what the filter sheet needs to draw the inputs of each custom field that is offered as a filter."""
         return self.describe_fields(self.fields.values())
@@ -241,7 +259,9 @@ class CustomFieldFilters:
         for each in fields:
             name = parameter_name(each)
             if each.is_filterable or name in self.conditions:
-                yield {**describe_filter(each, self.sent.get(name, SentFilter())), "is_used": name in self.conditions}
+                sent = self.sent.get(name, SentFilter())
+                picker = reference_picker(each, sent, self.reference_names[name]) if each.refers_to else ""
+                yield {**describe_filter(each, sent), "picker": picker, "is_used": name in self.conditions}
 
 
 class CustomFieldFilterMixin:
@@ -249,7 +269,8 @@ class CustomFieldFilterMixin:
 
     def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(data, *args, **kwargs)
-        self.custom_fields = CustomFieldFilters({} if data is None else data, self._meta.model._meta.label_lower)
+        table, reader = self._meta.model._meta.label_lower, getattr(self.request, "user", None)
+        self.custom_fields = CustomFieldFilters({} if data is None else data, table, reader)
 
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
         queryset = self.custom_fields.filter(super().filter_queryset(queryset))
@@ -289,6 +310,13 @@ def make_condition(defined: FilterField, sent: SentFilter) -> FieldCondition | N
         values = tuple(filter(None, [*sent.values[-1:], sent.end]))
         return FieldCondition(defined, operator, values) if values else None
     return FieldCondition(defined, operator, tuple(sent.values)) if sent.values else None
+
+
+def reference_picker(defined: CustomField, sent: SentFilter, names: ReferenceNames) -> str:
+    """Return the input of a filter by a reference, with the chosen records."""
+    name, chosen = parameter_name(defined), [(value, names[value].text) for value in sent.values]
+    picker = ReferenceSelectMultiple(defined.refers_to, choices=chosen)
+    return picker.render(name, sent.values, {"id": f"id_{name}", "aria-label": defined.label})
 
 
 def describe_filter(defined: FilterField, sent: SentFilter) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 
 from crm.models import CustomField, CustomFieldKind, User
+from crm.records.custom_fields.references import explain_reference, with_names
 from crm.records.custom_fields.rights import explain_lock, locked_fields
 from crm.records.custom_fields.schemas import Schema, table_schema
 from crm.screens.custom_fields.conditions import utc_text
@@ -31,6 +32,10 @@ class CustomFieldsWidget(forms.Widget):
     def __init__(self, schema: Schema, required: Iterable[str] = (), attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs)
         self.defined, self.others, self.required = SchemaWidget(schema), NamedValuesWidget(), frozenset(required)
+
+    @property
+    def media(self) -> forms.Media:
+        return self.defined.media
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> tuple[Any, Any]:
         return (
@@ -65,8 +70,9 @@ class CustomFieldsWidget(forms.Widget):
 class CustomFieldsField(forms.Field):
     """The values of `custom_fields`, for a row that has `saved_value`.
 
-    Values of retired fields stay as they are. `locked_values` are those of the fields that the user may not edit, whose
-    inputs are disabled: they stay, whatever a browser sends.
+    Values of retired fields stay as they are. A reference that `editor` enters names a record that the editor may open;
+    one that was there before stays, hidden or not. `locked_values` are those of the fields that the editor may not
+    edit, whose inputs are disabled: they stay, whatever a browser sends.
     """
 
     def __init__(
@@ -75,9 +81,11 @@ class CustomFieldsField(forms.Field):
         retired_keys: Iterable[str],
         saved_value: Any,
         locked: Mapping[CustomField, Any],
+        editor: User | None,
     ) -> None:
         fields, saved_value = list(fields), saved_value if isinstance(saved_value, dict) else {}
-        schema, retired = table_schema(fields, saved_value), frozenset(retired_keys)
+        schema, retired = with_names(table_schema(fields, saved_value), editor), frozenset(retired_keys)
+        self.editor, self.references = editor, [field for field in fields if field.refers_to]
         self.locked_values = {field.key: value for field, value in locked.items()}
         for field in locked:
             schema["properties"][field.key] |= {"readonly": True, "description": lock_help(field)}
@@ -109,6 +117,7 @@ class CustomFieldsField(forms.Field):
         values = self.clean_part(self.defined, defined_raw, errors)
         others = self.clean_part(self.others, others_raw, errors)
         errors += self.missing_values(values, defined_raw) if not errors else []
+        errors += self.invalid_references(values) if not errors else []
         known = self.defined.schema["properties"].keys() | self.retired_values.keys()
         errors += [f"“{key}” is a custom field: it cannot be among the other values." for key in others if key in known]
         if errors:
@@ -132,6 +141,19 @@ class CustomFieldsField(forms.Field):
         self.defined.widget.errors += [(f".{key}", "Enter a value.") for key in missing]
         return [f"{self.required_labels[key]}: enter a value." for key in missing]
 
+    def invalid_references(self, values: dict[str, Any]) -> list[str]:
+        """Return a sentence for each reference that the editor may not enter, and mark its input."""
+        errors = [
+            (field, reason)
+            for field in self.references
+            if (reason := explain_reference(field, values.get(field.key), self.saved_value(field.key), self.editor))
+        ]
+        self.defined.widget.errors += [(f".{field.key}", reason) for field, reason in errors]
+        return [f"{field}: {reason}" for field, reason in errors]
+
+    def saved_value(self, key: str) -> Any:
+        return (self.defined.saved_value or {}).get(key)
+
     def has_changed(self, initial: Any, data: Any) -> bool:
         return has_field_changed(self, initial, data)
 
@@ -154,7 +176,7 @@ def custom_fields_field(row: Any, editor: User | None) -> CustomFieldsField:
     defaults = {field.key: field.default_value for field in active if field.default_value is not None}
     begin = {**defaults, **row.custom_fields} if row._state.adding else row.custom_fields
     locked = {field: begin.get(field.key) for field in locked_fields(active, editor)}
-    made = CustomFieldsField(active, retired, row.custom_fields, locked)
+    made = CustomFieldsField(active, retired, row.custom_fields, locked, editor)
     if row._state.adding:
         made.initial = defaults
     return made

@@ -5,6 +5,7 @@ The answers stand in JSON columns of a record. The app that has the forms regist
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from django.db.models import Q
 
@@ -48,6 +49,8 @@ class QuestionField:
     asked: Q = field(default_factory=Q)
     is_filterable: bool = True
     promotion: str = ""
+    # No question asks for a record.
+    refers_to: ClassVar[str] = ""
 
     def __str__(self) -> str:
         return self.label

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Func, Value
@@ -16,6 +17,7 @@ from django.db.models.functions import Collate, Lower
 from psycopg import sql
 
 from crm.models import CustomField, CustomFieldKind, SchemaDecision
+from crm.models.custom_field import REFERENCE_TABLES
 from crm.screens.custom_fields.promoted_columns import PromotedColumn, column_name
 from crm.screens.custom_fields.questions import QuestionField
 from crm.text.numbers import plain_digits, read_json_number
@@ -56,6 +58,8 @@ class SortKey(NamedTuple):
     column_template: str
     value_field: models.Field
     collation: str = ""
+    # Whether a list may be sorted by it.
+    has_order: bool = True
 
     def expression(self, data: models.expressions.Combinable, key: str) -> models.expressions.Combinable:
         """Return the sort key of `key` in `data`, the column or the group in it that holds `key`."""
@@ -137,6 +141,17 @@ YES_NO_KEY = SortKey(
     "coalesce({}::integer, -1)",
     models.BooleanField(),
 )
+# A key has no order that a person understands: an index of it serves filters alone.
+REFERENCE_KEY = SortKey(
+    "json_uuid_key",
+    "json_uuid",
+    "uuid",
+    models.UUIDField(),
+    UUID(int=0),
+    "coalesce({}, '00000000-0000-0000-0000-000000000000'::uuid)",
+    models.UUIDField(),
+    has_order=False,
+)
 # Several choices have no order; the GIN index of the column serves their filters.
 SORT_KEYS: dict[str, SortKey] = {
     **{kind.value: TEXT_KEY for kind in CustomFieldKind if kind != CustomFieldKind.CHOICES},
@@ -145,6 +160,7 @@ SORT_KEYS: dict[str, SortKey] = {
     CustomFieldKind.DATE.value: DATE_KEY,
     CustomFieldKind.DATE_TIME.value: DATE_TIME_KEY,
     CustomFieldKind.YES_NO.value: YES_NO_KEY,
+    **dict.fromkeys(REFERENCE_TABLES, REFERENCE_KEY),
 }
 
 SORT_KEY_FUNCTIONS = {one.function for one in SORT_KEYS.values()}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db import connection, models
@@ -13,6 +14,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from crm.models import CustomField, FieldUse, User
 from crm.records.consent import closed_channels
+from crm.records.custom_fields.references import ReferenceNames, record_key
 from crm.records.field_usage import count_use
 from crm.records.json_keys import key_path
 
@@ -30,12 +32,13 @@ class ExportColumn:
 
     `value` is the name of an attribute, with `__` before one of a related row, or a function of the row. What a row
     says of another record is read with `visible_name`. `json_key` names the JSON column and the path of the key that
-    the value is read from, if it is.
+    the value is read from, if it is. `prepare(rows)` reads at once what the values of some rows are made of.
     """
 
     heading: str
     value: str | Callable[[Any], Any]
     json_key: tuple[str, str] | None = None
+    prepare: Callable[[list[Any]], None] | None = None
 
     def read_value(self, row: Any) -> Any:
         """Return the value for `row`: the label of a choice, None if a related row is missing."""
@@ -103,17 +106,26 @@ def export_table(
     """Return `rows` as a table for `user`; `page_url` returns the address of a row's page."""
     columns = [*export.columns, *export.find_columns(rows)]
     if export.has_custom_fields:
-        columns += custom_field_columns(rows, {column.heading.casefold() for column in columns})
+        columns += custom_field_columns(rows, user, {column.heading.casefold() for column in columns})
     if page_url and export.has_links:
         columns.append(ExportColumn("Link", page_url))
     for column, key in filter(None, (column.json_key for column in columns)):
         count_use(FieldUse.EXPORTED, rows.model._meta.label_lower, column, [key], user)
-    records = export.prepare(rows, user)[: export.max_rows].iterator(EXPORT_CHUNK_SIZE)
+    records = prepared(export.prepare(rows, user)[: export.max_rows].iterator(EXPORT_CHUNK_SIZE), columns)
     values = ([cell_value(column.read_value(record)) for column in columns] for record in records)
     return ExportTable([column.heading for column in columns], values)
 
 
-def custom_field_columns(rows: QuerySet, taken: set[str]) -> list[ExportColumn]:
+def prepared(records: Iterator[Any], columns: Iterable[ExportColumn]) -> Iterator[Any]:
+    """Yield `records`, after each chunk of them was prepared for `columns`."""
+    steps = [column.prepare for column in columns if column.prepare]
+    while chunk := list(islice(records, EXPORT_CHUNK_SIZE)):
+        for prepare in steps:
+            prepare(chunk)
+        yield from chunk
+
+
+def custom_field_columns(rows: QuerySet, user: User, taken: set[str]) -> list[ExportColumn]:
     """Return a column for each key of the custom fields of `rows`; one for all if there are too many.
 
     The heading is the label of the field, or the key of one that is not defined, with the key in brackets if two are
@@ -122,16 +134,39 @@ def custom_field_columns(rows: QuerySet, taken: set[str]) -> list[ExportColumn]:
     keys = custom_field_keys(rows)
     if len(keys) > MAX_CUSTOM_FIELD_COLUMNS:
         return [ExportColumn(CUSTOM_FIELDS_HEADING, lambda row: row.custom_fields or None)]
-    defined = CustomField.objects.filter(table=rows.model._meta.label_lower).values_list("key", "label")
-    headings = unique_names({key: key for key in keys} | {key: label for key, label in defined if key in keys})
+    defined = {field.key: field for field in CustomField.objects.filter(table=rows.model._meta.label_lower)}
+    headings = unique_names({key: defined[key].label if key in defined else key for key in keys})
     return [
-        ExportColumn(
-            f"{CUSTOM_FIELD_PREFIX}{heading}" if heading.casefold() in taken else heading,
-            lambda row, key=key: row.custom_fields.get(key),
-            ("custom_fields", key_path(key)),
+        custom_field_column(
+            f"{CUSTOM_FIELD_PREFIX}{heading}" if heading.casefold() in taken else heading, key, defined.get(key), user
         )
         for key, heading in headings.items()
     ]
+
+
+def custom_field_column(heading: str, key: str, field: CustomField | None, user: User) -> ExportColumn:
+    """Return the column of the values of `key`; the records of references are read for a chunk of rows at once."""
+    json_key = ("custom_fields", key_path(key))
+    if field is None or not field.refers_to:
+        return ExportColumn(heading, lambda row: row.custom_fields.get(key), json_key)
+    names = ReferenceNames(field.refers_to, user)
+    return ExportColumn(
+        heading,
+        lambda row: reference_cell(row.custom_fields.get(key), names),
+        json_key,
+        lambda chunk: names.reload(row.custom_fields.get(key) for row in chunk),
+    )
+
+
+def reference_cell(value: Any, names: ReferenceNames) -> Any:
+    """Return a reference with the key of its record, as an import reads it; nothing if the reader may not refer to it.
+
+    An import leaves what a blank cell stands for as it is.
+    """
+    key = record_key(value)
+    if not key:
+        return value
+    return f"{names[key].text} ({key})" if names[key].can_be_chosen else None
 
 
 def unique_names(names: Mapping[str, str]) -> dict[str, str]:

@@ -61,6 +61,7 @@ FORMAT_REASONS = {
     "email": "not an email address",
     "link": "not a web address",
     "phone": "not a phone number",
+    "uuid": "not the key of a record",
 }
 
 

@@ -17,16 +17,20 @@ CURRENCY_UNITS = frozenset("$€£¥")
 MIN_GROUPED_NUMBER = 10_000
 MAX_CHANGES = 60
 NO_COLOUR = "grey"
+# What is shown of a reference where no reader is known.
+UNNAMED_RECORD = "A record"
 
 
 @dataclass(frozen=True)
 class ValueNode:
     """A value to show: its text, or labelled parts, or the entries of a list.
 
-    `badges` are the labels and colours of choices with colours; the text says the same.
+    `url` is the page of the record that the text names. `badges` are the labels and colours of choices with colours;
+    the text says the same.
     """
 
     text: str = ""
+    url: str = ""
     badges: list[tuple[str, str]] = field(default_factory=list)
     parts: list[tuple[str, Self]] = field(default_factory=list)
     items: list[Self] = field(default_factory=list)
@@ -43,7 +47,8 @@ def describe_value(value: Any, schema: Schema | None = None) -> ValueNode:
         return ValueNode(parts=[(label, describe_value(one, inner)) for label, one, inner in entries(value, schema)])
     if isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
         return ValueNode(items=[describe_value(one, schema.get("items")) for one in value])
-    return ValueNode(text=value_text(value, schema), badges=choice_badges(value, schema))
+    url = schema["names"][value].url if isinstance(value, str) and "names" in schema else ""
+    return ValueNode(text=value_text(value, schema), url=url, badges=choice_badges(value, schema))
 
 
 def choice_badges(value: Any, schema: Schema) -> list[tuple[str, str]]:
@@ -67,6 +72,8 @@ def value_text(value: Any, schema: Schema) -> str:
     """Return a value without parts as text: Yes, 3 Nov 2026, $1,000,000 or 12,000 miles."""
     if value is None:
         return ""
+    if isinstance(value, str) and "refersTo" in schema:
+        return schema["names"][value].text if "names" in schema else UNNAMED_RECORD
     if isinstance(value, str | int) and value in schema.get("labels", ()):
         return choice_label(value, schema)
     if isinstance(value, bool):

@@ -78,6 +78,7 @@ FORMAT_NAMES = {
     "link": "a full web address, such as https://example.com",
     "phone": "a phone number",
     "date-time": "a date and time",
+    "uuid": "a record. Choose one from the list",
 }
 
 

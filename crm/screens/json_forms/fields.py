@@ -125,6 +125,12 @@ class SchemaWidget(forms.Widget):
         # What is wrong with the inputs, each named by what follows the name of the widget.
         self.errors: list[tuple[str, str]] = []
 
+    @property
+    def media(self) -> forms.Media:
+        """The files of the pickers, if there are any."""
+        inputs = (build_input(inner) for inner in self.schema.get("properties", {}).values() if "refersTo" in inner)
+        return sum((one.widget.media for one in inputs), forms.Media())
+
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         return read_inputs(self.schema, data, name)
 

@@ -18,6 +18,7 @@ from crm.screens.json_forms.list_inputs import (
     DateTimeListWidget,
     LineListInput,
 )
+from crm.screens.json_forms.reference_input import ReferenceInput
 from crm.screens.json_forms.schema import (
     Schema,
     choice_label,
@@ -101,6 +102,8 @@ def input_class(schema: Schema) -> type[forms.Field]:
         return JsonTextInput
     if kind == "array":
         return list_input_class(schema)
+    if "refersTo" in schema:
+        return ReferenceInput
     if kind == "boolean":  # without a default there is a third answer: none
         return CheckboxInput if "default" in schema else YesNoInput
     return INPUTS_BY_FORMAT.get((kind, schema.get("format", ""))) or INPUTS_BY_TYPE.get(kind, TextInput)

@@ -12,6 +12,8 @@ Besides the standard keys, a schema may hold hints for people's forms:
 - `unit`: what the number counts, such as "$" or "miles"
 - `spareRows`: how many empty rows a table offers for new entries
 - `readonly`: the value is shown and has no input, or one that is disabled
+- `refersTo`: the table (a model label) of the record that the value names by its key
+- `names`: what the reader reads in place of such a key: `names[key]` has a `text` and a `url`
 - `propertyOrder`: the order of the properties, where the schema is stored as JSONB
 """
 

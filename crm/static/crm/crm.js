@@ -29,6 +29,9 @@ document.addEventListener("DOMContentLoaded", () => {
     if (sheet && sheet.getBoundingClientRect().right > document.documentElement.clientWidth) pop.classList.add("right");
   }, true);
 
+  // Pickers of records that come with fetched fields begin to work; the files of Django's picker are there with them.
+  const startPickers = (place) => window.django?.jQuery?.fn.djangoAdminSelect2 && window.django.jQuery(".admin-autocomplete", place).djangoAdminSelect2();
+
   // Fetch the filter fields when the popover is first opened. Without scripts its link does the same.
   document.querySelectorAll("details[data-fields]").forEach((sheet) => sheet.addEventListener("toggle", async () => {
     if (!sheet.open || sheet.dataset.asked) return;
@@ -38,6 +41,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const answer = await fetch(sheet.dataset.fields);
       if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
       form.innerHTML = await answer.text();
+      startPickers(form);
       form.querySelector("input:not([type=hidden]), select")?.focus();
     } catch { delete sheet.dataset.asked; }
   }));

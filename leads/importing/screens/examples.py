@@ -10,8 +10,11 @@ from django.db import models
 
 from crm.models import User
 from crm.records.base import Record
+from crm.records.custom_fields.references import with_names
 from crm.records.history import display_value
 from crm.records.transitions import permission_name
+from crm.screens.custom_fields.display import custom_fields_schema
+from crm.screens.json_forms.display import value_text
 from crm.screens.json_forms.schema import VERSION_KEY
 from crm.templatetags.crm import humanize_key
 from leads.importing.preview import load_questions
@@ -78,16 +81,18 @@ def updated_rows(batch: ImportBatch, user: User) -> list[UpdatedRow]:
     """Return the first rows that change a record which `user` may open."""
     rows, table = batch.outcome.get("examples", {}).get("updated", []), table_named(batch.table)
     records = visible_records(table.model, (key for _, key, _ in rows), user)
-    words = ChangeWords(table) if records else None
+    words = ChangeWords(table, user) if records else None
     return [UpdatedRow(line, records[key], words.describe(changes)) for line, key, changes in rows if key in records]
 
 
 class ChangeWords:
-    """Puts the changes of `ImportChange` into words."""
+    """Puts the changes of `ImportChange` into words, with the names of references that `reader` may read."""
 
-    def __init__(self, table: ImportTable) -> None:
+    def __init__(self, table: ImportTable, reader: User) -> None:
         self.model, self.labels = table.model, table.change_labels
         self.questions = load_questions() if table.has_line_questions else {}
+        fields = custom_fields_schema(table.model._meta.label_lower)["properties"]
+        self.references = {key: with_names(one, reader) for key, one in fields.items() if "refersTo" in one}
         self.names: dict[str, dict[str, str]] = {
             "status_id": {stage.pk: stage.label for stage in LeadStatus.objects.all()},
             "insurance_type_id": {str(line.pk): line.name for line in InsuranceType.everything.all()},
@@ -109,7 +114,10 @@ class ChangeWords:
             return [(label, "", f"+ {', '.join(change)}")]
         if isinstance(change, dict):
             pairs = ((key, pair) for key, pair in change.items() if key != VERSION_KEY)
-            return [(self.key_label(column, key), *map(self.json_text, pair)) for key, pair in pairs]
+            return [
+                (self.key_label(column, key), *(self.value_text(column, key, one) for one in pair))
+                for key, pair in pairs
+            ]
         return [(label, *(self.text(column, value) for value in change))]
 
     def key_label(self, column: str, key: str) -> str:
@@ -126,6 +134,11 @@ class ChangeWords:
             return self.names[column].get(str(value), "Deleted")
         field = next(one for one in self.model._meta.concrete_fields if one.column == column)
         return shortened(str(display_value(field, field.to_python(value))))
+
+    def value_text(self, column: str, key: str, value: Any) -> str:
+        """Return the value of a key of a JSON column; a reference by the name of its record."""
+        reference = self.references.get(key) if column == "custom_fields" else None
+        return value_text(value, reference) if reference and isinstance(value, str) else self.json_text(value)
 
     @staticmethod
     def json_text(value: Any) -> str:

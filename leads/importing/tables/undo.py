@@ -1,8 +1,9 @@
 """Delete the records that an import made, except those that people have since worked on.
 
-People have worked on a record if they appear on its timeline after the import, if it is in the bin, or if a task, a
-conversation, a policy or the like belongs to it. What the program made by itself (scores, snapshots, suggestions) is no
-work. The records are deleted for good, because a deleted record in the bin would still be in the way.
+People have worked on a record if they appear on its timeline after the import, if it is in the bin, if a task, a
+conversation, a policy or the like belongs to it, or if a custom field refers to it. What the program made by itself
+(scores, snapshots, suggestions) is no work. The records are deleted for good, because a deleted record in the bin would
+still be in the way.
 """
 
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
+from psycopg import sql
 
 from crm.models import ActivityLog
+from crm.records.custom_fields.reference_moves import fields_referring_to
 from crm.records.references import allow_changes
 from leads.models import ImportBatch
 
@@ -52,6 +56,10 @@ FORGET_LINES_SQL = """
     DELETE FROM activity_logs USING undone_records AS undone
      WHERE activity_logs.id = undone.id AND NOT EXISTS (SELECT FROM {table} WHERE {table}.id = undone.id)
 """
+# Whether a custom field of any record, also a deleted one, refers to the record.
+REFERRED_TO_SQL = """{table}.id IN (
+    SELECT json_uuid(other.custom_fields, {key}) FROM {other} AS other
+     WHERE other.custom_fields ? {key} AND json_uuid(other.custom_fields, {key}) IS NOT NULL)"""
 OBSTACLE_SQL = "SELECT id FROM {table} WHERE id = ANY(%(records)s) AND ({condition})"
 
 
@@ -91,6 +99,10 @@ class UndoRule:
             noun = str(relation.related_model._meta.verbose_name)
             own = f"AND other.id <> {table}.id" if relation.get_accessor_name() in self.own_rows else ""
             yield noun, f"EXISTS (SELECT FROM {other} AS other WHERE other.{column} = {table}.id {own})"
+        for field in fields_referring_to(self.model):
+            other = connection.ops.quote_name(apps.get_model(field.table)._meta.db_table)
+            key = sql.Literal(field.key).as_string(None).replace("%", "%%")
+            yield f"custom field “{field}”", REFERRED_TO_SQL.format(table=table, other=other, key=key)
 
 
 def delete_unused(cursor: CursorWrapper, rule: UndoRule, batch: ImportBatch) -> int:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 CLIENT_LIST = "/crm/client/"
 DIFFERENT = "were given different values. Write only one of them"
 MOMENT = datetime(2026, 2, 1, 10, 0, 0, 250_000, tzinfo=UTC)
+RECORD_KEY = UUID("0190b2c4-7a1e-7c3d-9f00-0123456789ab")
 # JSON, its kind, and the value of the column.
 STORED = [
     ("number", 10.50, Decimal("10.5")),
@@ -45,6 +47,8 @@ STORED = [
     ("date_time", "soon", None),
     ("choice", "gold", "gold"),
     ("choice", None, None),
+    ("client", str(RECORD_KEY), RECORD_KEY),
+    ("client", "Olga", None),
 ]
 
 
@@ -77,6 +81,7 @@ def test_column_has_the_value_of_the_kind_or_null(kind, json, stored):
         ("text", "it's", "it's"),
         ("yes_no", True, True),
         ("date", date(2026, 12, 31), "2026-12-31"),
+        ("client", RECORD_KEY, str(RECORD_KEY)),
         ("date_time", MOMENT, "2026-02-01T10:00:00.25+00:00"),
         ("date_time", MOMENT.replace(microsecond=0), "2026-02-01T10:00:00+00:00"),
     ],

@@ -1,6 +1,7 @@
 """Changing the kind of a custom field: what converts, the preview, the job, and its undoing."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import TextField
 from django.db.models.functions import Cast
@@ -15,7 +16,7 @@ from crm.schema.kind_changes.preview import preview_change
 from crm.schema.kind_changes.running import run_kind_change
 from crm.schema.kind_changes.transitions import change_kind, undo_kind_change
 from crm.schema.requests.transitions import decide_request, request_change
-from tests.cast import make_client, page_text
+from tests.cast import make_client, make_contact, page_text
 from tests.crm.schema.promotions import SchemaChange, decided_index, decided_table, make_field
 
 pytestmark = pytest.mark.django_db
@@ -388,3 +389,60 @@ def write_number(client: Client, number: str) -> None:
 
 def json_texts() -> dict:
     return dict(Client.objects.annotate(text=Cast("custom_fields", TextField())).values_list("name", "text"))
+
+
+# References
+
+
+def test_texts_become_references_to_the_records_that_they_name(max, bob):
+    olga = make_client(name="Olga Olsen", email="olga@x.example")
+    field = make_field(table="crm.contact", default_value=str(olga.pk))
+    values = {"a": "olga olsen", "b": str(olga.pk), "c": "OLGA@x.example", "d": "Twin", "e": "Nobody"}
+    make_client(name="Twin"), make_client(name="Twin")
+    rows = {name: make_contact(name=name, custom_fields={"level": value}) for name, value in values.items()}
+    preview = preview_change(field, "client", max)
+    assert (preview.record_count, preview.misfit_count, preview.inexact_count) == (5, 2, 2)
+    lines = {line.before: (line.after, line.converted.fits, line.converted.is_exact) for line in preview.lines}
+    assert lines["olga olsen"] == ("Olga Olsen", True, False)
+    assert lines[str(olga.pk)] == ("Olga Olsen", True, True)
+    assert lines["Twin"] == lines["Nobody"] == ("", False, True)
+    change = start(field, "client", max, rule="aside")
+    field.refresh_from_db()
+    assert (change.state, field.kind, field.default_value) == (KindChangeState.APPLIED, "client", None)
+    after = {name: type(row).objects.get(pk=row.pk).custom_fields for name, row in rows.items()}
+    assert [after[name].get("level") for name in "abc"] == [str(olga.pk)] * 3
+    assert after["d"] == {"level_as_text": "Twin"}
+    undo_kind_change(change, by=max)
+    run_kind_change(change.pk)
+    assert {name: type(row).objects.get(pk=row.pk).custom_fields["level"] for name, row in rows.items()} == values
+
+
+def test_only_records_that_the_user_may_open_are_found_and_named(ann, bob):
+    ann.user_permissions.add(Permission.objects.get(codename="change_customfield"))
+    hidden = make_client(name="Secret Sam", assigned_to=bob)
+    field = make_field(table="crm.contact")
+    for value in ("Secret Sam", str(hidden.pk)):
+        make_contact(custom_fields={"level": value})
+    assert preview_change(field, "client", ann).misfit_count == 2
+    change = start(field, "client", ann)
+    assert (change.state, change.misfit_count) == (KindChangeState.STOPPED, 2)
+
+
+def test_a_reference_becomes_the_key_as_text_because_not_every_reader_may_read_the_name(max):
+    olga = make_client(name="Olga")
+    field = make_field(kind="client")
+    client = make_client(custom_fields={"level": str(olga.pk)})
+    (line,) = preview_change(field, "text", max).lines
+    assert (line.before, line.after, line.converted.is_exact) == ("Olga", str(olga.pk), True)
+    start(field, "text", max)
+    client.refresh_from_db()
+    assert client.custom_fields == {"level": str(olga.pk)}
+
+
+@pytest.mark.parametrize(("before", "after"), [("client", "number"), ("date", "client"), ("client", "lead")])
+def test_a_reference_changes_to_and_from_texts_only(as_max, max, before, after):
+    field = make_field(kind=before)
+    with pytest.raises(InvalidInput, match="Change the kind to “Text” first"):
+        change_kind(field, after, misfit_rule="stop", by=max)
+    text = page_text(as_max.get(f"/crm/customfield/{field.pk}/kind/"))
+    assert f'<option value="{after}">' not in text and '<option value="text">' in text or before == "date"

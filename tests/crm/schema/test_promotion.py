@@ -89,6 +89,7 @@ def test_filters_find_the_same_rows_before_and_after(ada, kind, decision):
         ("choice", "cf.level~op=any&cf.level=77&cf.level=78", "_sort"),
         ("date", "cf.level~op=from&cf.level=2026-01-01", "_sort"),
         ("yes_no", "cf.level=true", "_sort"),
+        ("client", "cf.level=0190b2c4-7a1e-7c3d-9f00-0123456789ab", "_sort"),
     ],
 )
 def test_list_uses_the_index_without_a_release(ada, kind, query, index):
@@ -284,3 +285,16 @@ def test_dump_restores_indexes_statistics_and_functions():
     own = our_objects()
     with restored_from_dump("--schema-only"):
         assert (our_objects(), is_valid(change)) == (own, [True, True])
+
+
+def test_a_promoted_reference_filters_and_does_not_sort(ada):
+    olga = Client.objects.create(name="Olga")
+    field = make_field(kind="client", is_on_list=True)
+    fill_clients([str(olga.pk), str(olga.pk).upper(), "Olga", None, 5])
+    page, query = browser(ada), f"cf.level={olga.pk}"
+    before = [row.pk for row in page.get(f"{CLIENT_LIST}?{query}").context["cl"].page.rows]
+    for decision in ("index", "column"):
+        assert promote(field, decision).state == "APPLIED"
+        listed = page.get(f"{CLIENT_LIST}?{query}").context["cl"]
+        assert [row.pk for row in listed.page.rows] == before and len(before) == 1
+        assert "cf.level" not in listed.available_orders()

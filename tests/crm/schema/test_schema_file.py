@@ -51,6 +51,7 @@ def make_schema(ada) -> None:
     run_change(first.pk)
     promote(again)
     promote(again, "column")
+    make_field(key="referrer", label="Referred by", kind="client")
     retire_field(make_field(key="old", label="Old"), by=ada)
     run_change(decided_table().pk)
     for key, decision in (("pets", "stay"), ("region", "")):

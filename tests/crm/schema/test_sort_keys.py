@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -11,6 +12,7 @@ from tests.crm.schema.promotions import make_field
 pytestmark = pytest.mark.django_db
 NONE = Decimal("-Infinity")
 LONG = "x" * 500
+KEY = "0190b2c4-7a1e-7c3d-9f00-0123456789ab"
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,11 @@ LONG = "x" * 500
         ("json_yes_no_key", "false", 0),
         ("json_yes_no_key", '"true"', -1),
         ("json_yes_no_key", "null", -1),
+        ("json_uuid_key", f'"{KEY.upper()}"', UUID(KEY)),
+        ("json_uuid_key", f'"{{{KEY}}}"', UUID(int=0)),
+        ("json_uuid_key", f'"{KEY}\\n"', UUID(int=0)),
+        ("json_uuid_key", f'["{KEY}"]', UUID(int=0)),
+        ("json_uuid_key", "5", UUID(int=0)),
     ],
 )
 def test_value_that_does_not_fit_has_the_lowest_key(function, stored, key):
@@ -61,6 +68,14 @@ def test_value_that_does_not_fit_has_the_lowest_key(function, stored, key):
         assert cursor.fetchone()[0] == key
         cursor.execute(f"SELECT {function}('{{}}'::jsonb, 'k') = {function}('{{\"k\": null}}'::jsonb, 'k')")
         assert cursor.fetchone()[0]
+
+
+def test_a_text_that_is_no_key_is_null():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT json_uuid(jsonb_build_object('k', %s::text), 'k')", [KEY])
+        assert cursor.fetchone()[0] == UUID(KEY)
+        cursor.execute("SELECT json_uuid('{\"k\": \"Olga\"}'::jsonb, 'k')")
+        assert cursor.fetchone()[0] is None
 
 
 def test_field_without_a_request_is_not_promoted():

@@ -67,3 +67,15 @@ def test_report_of_fitting_records_reads_batches_and_succeeds(monkeypatch):
     ) as queries:
         assert check_json() == ("Every value fits.\n", "")
     assert sum('FROM "leads"' in query["sql"] for query in queries) == 4
+
+
+def test_a_reference_without_its_record_and_a_text_in_its_place_are_reported():
+    CustomField.objects.create(table="crm.client", key="it's", label="Referred by", kind="client", is_active=False)
+    target = make_client()
+    make_client(custom_fields={"it's": str(target.pk)})
+    make_client(custom_fields={"it's": "0190b2c4-7a1e-7c3d-9f00-0123456789ab"})
+    make_client(custom_fields={"it's": "Olga"})
+    report, refusal = check_json()
+    assert refusal == "2 values in 2 records do not fit."
+    assert "clients · custom_fields · it's · the record that it refers to does not exist" in report
+    assert "clients · custom_fields · it's · not the key of a record" in report

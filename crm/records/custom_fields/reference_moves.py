@@ -1,0 +1,93 @@
+"""References in custom fields, when their record is merged into another one, or deleted for good.
+
+They follow to the winner of a merge, and return when it is undone. With a record that is purged or erased, they are
+emptied in the same transaction. Retired and deleted definitions count, and deleted records: both can be restored.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any, TypedDict
+
+from django.apps import apps
+from django.db import connection, models
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from crm.models import CustomField
+from crm.models.custom_field import REFERENCE_TABLES
+
+# Live rows by the GIN index of the column; deleted ones are few.
+FIND_SQL = "custom_fields @> {old} AND (deleted_at IS {state})"
+MOVE_SQL = "UPDATE {table} SET custom_fields = custom_fields || {new} WHERE {condition} RETURNING id"
+EMPTY_SQL = (
+    "UPDATE {table} SET custom_fields = custom_fields - {key}, updated_at = now() WHERE {condition} RETURNING id"
+)
+ROW_STATES = ("NULL", "NOT NULL")
+
+
+class MovedValues(TypedDict):
+    """The records of `table` (a model label) in which the field `key` was moved to another record."""
+
+    table: str
+    key: str
+    ids: list[str]
+
+
+def fields_referring_to(model: type[models.Model]) -> Iterator[CustomField]:
+    """Return the custom fields that refer to the records of `model`, whatever their state."""
+    kinds = [kind for kind, table in REFERENCE_TABLES.items() if table == model._meta.label_lower]
+    return (
+        CustomField.everything.filter(kind__in=kinds).order_by("table", "key", "id").iterator() if kinds else iter(())
+    )
+
+
+def change_values(
+    field: CustomField, statement: str, old: Any, new: Any = None, among: list[str] | None = None
+) -> list:
+    """Run `statement` on the records that refer to `old` by `field`, of those `among` if given; return their keys."""
+    parts = {
+        "table": sql.Identifier(apps.get_model(field.table)._meta.db_table),
+        "key": sql.SQL("{}::text").format(sql.Literal(field.key)),
+        "new": sql.Literal(Jsonb({field.key: str(new)})),
+        "old": sql.Literal(Jsonb({field.key: str(old)})),
+    }
+    chosen = sql.SQL("") if among is None else sql.SQL(" AND id = ANY({}::uuid[])").format(sql.Literal(among))
+    changed: list[str] = []
+    with connection.cursor() as cursor:
+        for state in ROW_STATES:
+            condition = sql.SQL(FIND_SQL).format(**parts, state=sql.SQL(state)) + chosen
+            cursor.execute(sql.SQL(statement).format(**parts, condition=condition).as_string())
+            changed += [str(pk) for (pk,) in cursor.fetchall()]
+    return changed
+
+
+def move_values(source: models.Model, target: models.Model) -> list[MovedValues]:
+    """Let every custom field that refers to `source` refer to `target`, and return which did.
+
+    The dates of the records stay, as when a foreign key is moved.
+    """
+    moved = []
+    for field in fields_referring_to(type(source)):
+        if ids := change_values(field, MOVE_SQL, source.pk, target.pk):
+            moved.append(MovedValues(table=field.table, key=field.key, ids=ids))
+    return moved
+
+
+def restore_values(moved: Collection[MovedValues], *, source: models.Model, target: models.Model) -> list[MovedValues]:
+    """Let the values that `move_values` moved from `source` to `target` refer to `source` again.
+
+    Only those that still refer to `target` are taken back. Return the others.
+    """
+    remaining = []
+    for entry in moved:
+        field = CustomField(table=entry["table"], key=entry["key"])
+        ids = change_values(field, MOVE_SQL, target.pk, source.pk, among=entry["ids"])
+        if left := sorted(set(entry["ids"]) - set(ids)):
+            remaining.append(MovedValues(table=entry["table"], key=entry["key"], ids=left))
+    return remaining
+
+
+def empty_values(model: type[models.Model], keys: Collection[Any]) -> None:
+    """Empty every custom field that refers to one of the records `keys` of `model`, because these are deleted."""
+    for field in fields_referring_to(model):
+        for key in keys:
+            change_values(field, EMPTY_SQL, key)
