@@ -30,7 +30,11 @@ document.addEventListener("DOMContentLoaded", () => {
   }, true);
 
   // Pickers of records that come with fetched fields begin to work; the files of Django's picker are there with them.
-  const startPickers = (place) => window.django?.jQuery?.fn.djangoAdminSelect2 && window.django.jQuery(".admin-autocomplete", place).djangoAdminSelect2();
+  const startPickers = (place) => {
+    if (!window.django?.jQuery?.fn.djangoAdminSelect2) return;
+    window.django.jQuery(".admin-autocomplete", place).djangoAdminSelect2();
+    name();
+  };
 
   // Fetch the filter fields when the popover is first opened. Without scripts its link does the same.
   document.querySelectorAll("details[data-fields]").forEach((sheet) => sheet.addEventListener("toggle", async () => {
@@ -107,7 +111,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const name = () => document.querySelectorAll(".select2-selection[role=combobox]").forEach((box) => {
     const field = box.closest(".select2")?.previousElementSibling;
     const label = field?.id && document.querySelector(`label[for="${CSS.escape(field.id)}"]`);
-    if (!label) return;
+    if (!label) {
+      [box, box.querySelector(".select2-search__field")].forEach((one) => field?.ariaLabel && one?.setAttribute("aria-label", field.ariaLabel));
+      return;
+    }
     label.id ||= `${field.id}_label`;
     const shown = box.querySelector(".select2-selection__rendered");
     box.setAttribute("aria-labelledby", shown?.id ? `${label.id} ${shown.id}` : label.id);
