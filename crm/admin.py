@@ -17,6 +17,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
+from crm.accounts.screens.failed_logins import LoginLimitAdmin
 from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
 from crm.forms import ADDRESS_SCHEMA, COMMUNICATIONS_SCHEMA, ClientForm, ContactForm, StaffForm
@@ -28,6 +29,7 @@ from crm.models import (
     CustomField,
     DuplicatePair,
     FieldStatistic,
+    LoginLimit,
     Project,
     SavedView,
     SchemaChange,
@@ -317,6 +319,7 @@ class StaffAdmin(CountedDeletionMixin, UserAdmin, ModelAdmin):
 
 
 admin.site.register(CustomField, CustomFieldAdmin)
+admin.site.register(LoginLimit, LoginLimitAdmin)
 admin.site.register(FieldStatistic, FieldStatisticAdmin)
 admin.site.register(SchemaThresholds, SchemaThresholdsAdmin)
 admin.site.register(SchemaChange, SchemaChangeAdmin)

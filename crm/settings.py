@@ -154,7 +154,7 @@ PUBLIC_URL = env.web_address("PUBLIC_URL")
 if PUBLIC_URL and ALLOWED_HOSTS and not validate_host(urlsplit(PUBLIC_URL).hostname, ALLOWED_HOSTS):
     raise BadVariable("PUBLIC_URL names a host that is missing from ALLOWED_HOSTS. Add the host there.")
 
-# The header in which the proxy gives the address of a visitor, for the limits of web forms.
+# The header in which the proxy gives the address of a visitor, for the limits of logins and web forms.
 CLIENT_ADDRESS_HEADER = env.header_name("CLIENT_ADDRESS_HEADER")
 
 # Attachments of messages. All web servers and workers must share this folder.
@@ -262,6 +262,7 @@ TIMELINE_SOURCES = {
 
 # Pages of their own, most of them made by the apps to the right.
 SITE_PAGES = [
+    "crm.accounts.screens.login.login_urls",
     "crm.screens.own_settings.own_settings_urls",
     "crm.screens.tags.tag_urls",
     "leads.importing.screens.views.import_urls",

@@ -14,6 +14,7 @@ from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
+from crm.accounts.login_limits import forget_old_limits
 from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.duplicates.transitions import FIND_PAIRS_TASK
 from crm.records.local_time import agency_today
@@ -74,6 +75,13 @@ async def delete_old_jobs(context: JobContext, timestamp: int) -> None:
 def clear_sessions(timestamp: int) -> None:
     """Delete expired sessions."""
     call_command("clearsessions")
+
+
+@app.periodic(cron="45 3 * * *")
+@app.task(name="crm.forget_failed_logins", queueing_lock="crm.forget_failed_logins")
+def forget_failed_logins(timestamp: int) -> None:
+    """Delete old counts of failed logins, and addresses without a login for half a year."""
+    forget_old_limits(timezone.now())
 
 
 @app.periodic(cron="50 1 * * *")

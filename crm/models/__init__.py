@@ -7,6 +7,7 @@ from crm.models.duplicate_pair import DuplicatePair
 from crm.models.erased_person import ErasedPerson
 from crm.models.field_usage import FieldStatistic, FieldUsage, FieldUse, IndexUsage, ScannedTable, ValueKind
 from crm.models.kind_change import KindChange, KindChangeState, KindChangeValue, MisfitRule
+from crm.models.login_limit import LimitScope, LoginLimit
 from crm.models.merge import Merge
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
 from crm.models.saved_view import SavedView
@@ -36,7 +37,9 @@ __all__ = [
     "KindChange",
     "KindChangeState",
     "KindChangeValue",
+    "LimitScope",
     "LiveManager",
+    "LoginLimit",
     "Merge",
     "MisfitRule",
     "Project",

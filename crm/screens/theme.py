@@ -150,6 +150,7 @@ UNFOLD = {
                     navigation_item(
                         "Jobs", "work_history", "procrastinate_procrastinatejob_changelist", VIEW_JOBS_PERMISSION
                     ),
+                    navigation_item("Failed logins", "lock_clock", "crm_loginlimit_changelist", "crm.view_loginlimit"),
                     navigation_item("Staff", "badge", "crm_user_changelist", "crm.change_user"),
                     navigation_item("Roles", "lock_person", "auth_group_changelist", "auth.view_group"),
                 ],

@@ -21,6 +21,7 @@ from crm.models import (
     CustomField,
     DuplicatePair,
     FieldStatistic,
+    LoginLimit,
     Project,
     SavedView,
     SchemaChange,
@@ -122,6 +123,7 @@ def make_world() -> dict[type, Any]:
             table="leads.lead", column="custom_fields", key="size", row_count=9, filled_count=1, kinds={"number": 1}
         ),
         SchemaThresholds.objects.get(),
+        LoginLimit.objects.create(scope="address", digest="0" * 64, address="203.0.113.9", failures=1),
         make_pair(client, lead),
         CustomField.objects.create(table="leads.lead", key="region", label="Region", kind="text"),
         SchemaChange.objects.create(

@@ -1,0 +1,75 @@
+"""The login page."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth import login as begin_session
+from django.contrib.auth.views import LoginView
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.cache import never_cache
+from unfold.forms import AuthenticationForm
+
+from crm.accounts.known_browsers import remember_browser
+from crm.accounts.transitions import record_login
+from crm.models import User
+from crm.runtime.client_address import network_address
+
+
+class LoginForm(AuthenticationForm):
+    """Django's form of username and password; it says how long to wait after too many failed logins."""
+
+    def get_invalid_login_error(self) -> ValidationError:
+        refusal = getattr(self.request, "login_refusal", None)
+        return ValidationError(str(refusal), code="blocked") if refusal else super().get_invalid_login_error()
+
+
+class AccountLoginView(LoginView):
+    """Django's login with limits. A refused try is answered with 429 and the time to wait."""
+
+    authentication_form = LoginForm
+    template_name = "admin/login.html"
+    site: AdminSite | None = None
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.site.has_permission(request):
+            return HttpResponseRedirect(reverse("admin:index"))
+        return super().get(request, *args, **kwargs)
+
+    def get_default_redirect_url(self) -> str:
+        return reverse("admin:index")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        own = {
+            "title": "Log in",
+            "subtitle": None,
+            "app_path": self.request.get_full_path(),
+            "username": self.request.user.get_username(),
+            REDIRECT_FIELD_NAME: self.get_redirect_url(),
+        }
+        return {**super().get_context_data(**kwargs), **self.site.each_context(self.request), **own}
+
+    def form_valid(self, form: LoginForm) -> HttpResponse:
+        return finish_login(self.request, form.get_user(), self.get_success_url())
+
+    def form_invalid(self, form: LoginForm) -> HttpResponse:
+        response = super().form_invalid(form)
+        if refusal := getattr(self.request, "login_refusal", None):
+            response.status_code = 429
+            response["Retry-After"] = str(refusal.retry_after)
+        return response
+
+
+def finish_login(request: HttpRequest, user: User, next_url: str) -> HttpResponse:
+    """Begin the session of `user`. The browser and its address are known from now on."""
+    begin_session(request, user)
+    record_login(user, network_address(request))
+    response = HttpResponseRedirect(next_url)
+    remember_browser(request, response, user)
+    return response
+
+
+def login_urls(site: AdminSite) -> list[URLPattern]:
+    return [path("login/", never_cache(AccountLoginView.as_view(site=site)), name="login")]
