@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import HttpRequest
 
+from crm.accounts.demo_logins import DemoLoginRefused, refuse_demo_password
 from crm.accounts.known_browsers import browser_token
 from crm.accounts.login_limits import LoginBlocked, LoginTry, count_try, release
 from crm.accounts.transitions import record_failed_login
@@ -36,7 +37,7 @@ class OneStatementBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
-        """Return the user with this password, or None. A try beyond the limits ends before the password is hashed.
+        """Return the user with this password, or None. A try beyond the limits ends before it is hashed.
 
         The reason is then left in `request.login_refusal` for the form: Django passes on no other answer.
         """
@@ -46,8 +47,9 @@ class OneStatementBackend(ModelBackend):
             return super().authenticate(request, username, password, **kwargs)
         login = LoginTry(username, network_address(request), browser_token(request, username))
         try:
+            refuse_demo_password(password)
             counts = count_try(login)
-        except LoginBlocked as refusal:
+        except (DemoLoginRefused, LoginBlocked) as refusal:
             request.login_refusal = refusal
             raise PermissionDenied from refusal
         user = super().authenticate(request, username, password, **kwargs)

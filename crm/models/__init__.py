@@ -1,5 +1,6 @@
 """Users, people, projects, custom fields, their use and schema requests, saved views, merges and the activity log."""
 
+from crm.models.account import LimitScope, LoginLimit
 from crm.models.activity import ActivityLog, ActorType
 from crm.models.badge_colour import BadgeColour
 from crm.models.custom_field import CustomField, CustomFieldKind, CustomFieldTable
@@ -7,7 +8,6 @@ from crm.models.duplicate_pair import DuplicatePair
 from crm.models.erased_person import ErasedPerson
 from crm.models.field_usage import FieldStatistic, FieldUsage, FieldUse, IndexUsage, ScannedTable, ValueKind
 from crm.models.kind_change import KindChange, KindChangeState, KindChangeValue, MisfitRule
-from crm.models.login_limit import LimitScope, LoginLimit
 from crm.models.merge import Merge
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
 from crm.models.saved_view import SavedView

@@ -174,6 +174,7 @@ def test_check_starts_no_database(tmp_path):
     assert list_files(tmp_path / "data") == []
 
 
+@pytest.mark.django_db
 def test_production_requires_credentials_keys(settings):
     [key] = read_settings()["CREDENTIALS_KEYS"]
     assert key != read_settings(SECRET_KEY="another")["CREDENTIALS_KEYS"][0]

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from unfold.forms import AuthenticationForm
 
 from crm.accounts.known_browsers import remember_browser
+from crm.accounts.login_limits import LoginBlocked
 from crm.accounts.transitions import record_login
 from crm.models import User
 from crm.runtime.client_address import network_address
@@ -56,7 +57,8 @@ class AccountLoginView(LoginView):
 
     def form_invalid(self, form: LoginForm) -> HttpResponse:
         response = super().form_invalid(form)
-        if refusal := getattr(self.request, "login_refusal", None):
+        refusal = getattr(self.request, "login_refusal", None)
+        if isinstance(refusal, LoginBlocked):
             response.status_code = 429
             response["Retry-After"] = str(refusal.retry_after)
         return response
