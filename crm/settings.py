@@ -40,7 +40,6 @@ INSTALLED_APPS = [
     "crm.apps.AdminSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
@@ -66,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "crm.accounts.middleware.AccountMiddleware",
     "crm.middleware.ReaderTimeMiddleware",
     # After authentication, because the row audit records the user.
     "pghistory.middleware.HistoryMiddleware",
@@ -185,6 +185,7 @@ AI_DAILY_DOLLARS_EACH = env.number("AI_DAILY_DOLLARS_EACH", "5", maximum=1_000_0
 # Seconds after which a filtered list is stopped, with a sentence instead of rows.
 LIST_TIMEOUT = env.seconds("LIST_TIMEOUT", 10)
 
+SESSION_ENGINE = "crm.accounts.sessions"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
@@ -263,6 +264,8 @@ TIMELINE_SOURCES = {
 # Pages of their own, most of them made by the apps to the right.
 SITE_PAGES = [
     "crm.accounts.screens.login.login_urls",
+    "crm.accounts.screens.password.password_urls",
+    "crm.accounts.screens.own_sessions.own_sessions_urls",
     "crm.screens.own_settings.own_settings_urls",
     "crm.screens.tags.tag_urls",
     "leads.importing.screens.views.import_urls",

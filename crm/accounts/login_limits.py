@@ -24,6 +24,7 @@ FREE_TRIES = {
     LimitScope.ADDRESS: 20,
     LimitScope.KNOWN_ADDRESS: 5,
     LimitScope.KNOWN_BROWSER: 5,
+    LimitScope.PASSWORD_RESET: 5,
 }
 LONGEST_WAIT_MINUTES = 60
 # Without a failed login for so long, counting begins anew.
@@ -64,7 +65,7 @@ class LoginBlocked(ActionRefused):
 
     def __init__(self, blocked_until: datetime, now: datetime) -> None:
         self.retry_after = max(1, int((blocked_until - now).total_seconds()) + 1)
-        super().__init__(f"Too many failed logins. Try again {in_minutes(self.retry_after)}.")
+        super().__init__(f"Too many tries. Try again {in_minutes(self.retry_after)}.")
 
 
 def in_minutes(seconds: int) -> str:
@@ -88,6 +89,7 @@ class LoginTry:
             LimitScope.ADDRESS: (self.address,),
             LimitScope.KNOWN_ADDRESS: (name, self.address),
             LimitScope.KNOWN_BROWSER: (name, self.browser),
+            LimitScope.PASSWORD_RESET: (name,),
         }[scope]
         return salted_hmac("crm.accounts.login_limits", "\0".join([scope, *parts]), algorithm="sha256").hexdigest()
 
@@ -119,11 +121,29 @@ def count_try(login: LoginTry) -> list[Count]:
         scopes = [LimitScope.KNOWN_ADDRESS]
     else:
         scopes = [LimitScope.ADDRESS, LimitScope.ACCOUNT]
-    for scope in scopes:
-        limit = stored.get(digests[scope])
+    return count_all(login, scopes, stored, now)
+
+
+def count_reset(asked: LoginTry) -> list[Count]:
+    """Count that a link to a new password is asked for; `username` is the email address.
+
+    Raises:
+        LoginBlocked: a limit is reached.
+    """
+    now, scopes = timezone.now(), [LimitScope.ADDRESS, LimitScope.PASSWORD_RESET]
+    digests = [asked.digest(scope) for scope in scopes]
+    stored = {limit.digest: limit for limit in LoginLimit.objects.filter(digest__in=digests)}
+    return count_all(asked, scopes, stored, now)
+
+
+def count_all(login: LoginTry, scopes: list[LimitScope], stored: dict[str, LoginLimit], now: datetime) -> list[Count]:
+    """Count a try in the limits of `scopes`; in none of them, if one of the `stored` ones is reached."""
+    digests = {scope: login.digest(scope) for scope in scopes}
+    for digest in digests.values():
+        limit = stored.get(digest)
         if limit and limit.blocked_until and limit.blocked_until > now:
             raise LoginBlocked(limit.blocked_until, now)
-    return [count(scope, digests[scope], login.address, now) for scope in scopes]
+    return [count(scope, digest, login.address, now) for scope, digest in digests.items()]
 
 
 def is_known(limit: LoginLimit | None, now: datetime) -> bool:
@@ -135,7 +155,7 @@ def count(scope: LimitScope, digest: str, address: str, now: datetime) -> Count:
     params = {
         "scope": scope,
         "digest": digest,
-        "address": "" if scope == LimitScope.ACCOUNT else address,
+        "address": "" if scope in {LimitScope.ACCOUNT, LimitScope.PASSWORD_RESET} else address,
         "now": now,
         "oldest": now - MEMORY,
         "free": FREE_TRIES[scope],

@@ -1,11 +1,15 @@
-"""Transitions of accounts: what a login leaves behind, and allowing logins again."""
+"""Transitions of accounts: what a login leaves behind, allowing logins again, passwords and sessions."""
+
+from collections.abc import Iterable
 
 from django.db import transaction
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
-from crm.accounts.login_limits import Count, LoginTry, in_minutes, remember_address
-from crm.exceptions import IllegalTransition
-from crm.models import ActorType, LimitScope, LoginLimit, User
+from crm.accounts.account_emails import AccountEmail, queue_email
+from crm.accounts.login_limits import Count, LoginTry, count_reset, in_minutes, remember_address
+from crm.exceptions import IllegalTransition, NotPermitted
+from crm.models import ActorType, LimitScope, LoginLimit, User, UserSession
 from crm.records.activity import Actor, record
 from crm.records.transitions import permission_name
 
@@ -59,3 +63,39 @@ def unblock(limit: LoginLimit, *, by: User) -> None:
         raise IllegalTransition(f"{limit} is not blocked any more.")
     place = f" from {limit.address}" if limit.address and limit.user else ""
     record(limit.user or limit, "login_unblocked", by=by, summary=f"Logins of {limit}{place} allowed again.")
+
+
+def ask_for_password_reset(email: str, *, address: str, site: str) -> None:
+    """Queue an email with a link for each active account with this email address and a password.
+
+    Raises:
+        LoginBlocked: too many links were asked for, for this email address or from this network address.
+    """
+    count_reset(LoginTry(email, address))
+    stranger = Actor(ActorType.EXTERNAL, name=address)
+    for user in User.objects.filter(email__iexact=email, is_active=True):
+        if user.has_usable_password():
+            with transaction.atomic():
+                queue_email(user, AccountEmail.PASSWORD_RESET, site)
+                record(user, "password_reset_asked", by=stranger, summary=f"Password reset asked for from {address}.")
+
+
+def record_password_change(user: User, *, by: User) -> None:
+    """Log that `user` has a new password. Django ends all sessions that were begun with another."""
+    record(user, "password_changed", by=by, summary="Password changed; all other sessions ended.")
+
+
+@transaction.atomic
+def end_sessions(sessions: Iterable[UserSession], *, user: User, by: User) -> int:
+    """End sessions of `user`. Return how many there still were.
+
+    Raises:
+        NotPermitted: they are those of another user.
+    """
+    if by.pk != user.pk:
+        raise NotPermitted(f"{by} may not end the sessions of {user}.")
+    keys = [session.session_key for session in sessions]
+    count, _ = UserSession.objects.filter(user=user, session_key__in=keys).delete()
+    if count:
+        record(user, "sessions_ended", by=by, summary=f"{count:,} session{pluralize(count)} ended.")
+    return count

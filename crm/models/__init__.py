@@ -1,6 +1,6 @@
 """Users, people, projects, custom fields, their use and schema requests, saved views, merges and the activity log."""
 
-from crm.models.account import LimitScope, LoginLimit
+from crm.models.account import LimitScope, LoginLimit, UserSession
 from crm.models.activity import ActivityLog, ActorType
 from crm.models.badge_colour import BadgeColour
 from crm.models.custom_field import CustomField, CustomFieldKind, CustomFieldTable
@@ -55,5 +55,6 @@ __all__ = [
     "SchemaThresholds",
     "Tag",
     "User",
+    "UserSession",
     "ValueKind",
 ]

@@ -1,8 +1,9 @@
-"""Failed logins, and from where an account has been used before."""
+"""Failed logins, from where an account has been used before, and sessions."""
 
 from typing import Any
 
 from django.contrib.postgres.functions import RandomUUID
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -18,6 +19,7 @@ class LimitScope(models.TextChoices):
     ADDRESS = "address", "Network address"
     KNOWN_ADDRESS = "known_address", "Account, from a known address"
     KNOWN_BROWSER = "known_browser", "Account, from a known browser"
+    PASSWORD_RESET = "password_reset", "Password reset"
 
 
 class LoginLimitQuerySet(models.QuerySet):
@@ -76,3 +78,23 @@ class LoginLimit(models.Model):
     @property
     def is_blocked(self) -> bool:
         return self.blocked_until is not None and self.blocked_until > timezone.now()
+
+
+class UserSession(AbstractBaseSession):
+    """A session of the website. It knows its user, so that users can see and end their own.
+
+    `browser` is the User-Agent header at login, `last_seen_at` exact to a quarter of an hour.
+    """
+
+    user = models.ForeignKey("crm.User", null=True, blank=True, on_delete=models.CASCADE, related_name="sessions")
+    address = models.CharField(max_length=50, blank=True, default="", db_default="")
+    browser = models.CharField(max_length=300, blank=True, default="", db_default="")
+    began_at = models.DateTimeField(default=timezone.now, db_default=Now())
+    last_seen_at = models.DateTimeField(default=timezone.now, db_default=Now())
+
+    class Meta(AbstractBaseSession.Meta):
+        db_table = "user_sessions"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user} from {self.address}"

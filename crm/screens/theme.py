@@ -68,6 +68,7 @@ UNFOLD = {
     "ACCOUNT": {
         "navigation": [
             {"title": "Your settings", "link": lazy_url("admin:own_settings")},
+            {"title": "Your sessions", "link": lazy_url("admin:own_sessions")},
             {"title": "Change password", "link": lazy_url("admin:password_change")},
         ],
     },

@@ -79,7 +79,7 @@ def test_refusal_says_how_long_to_wait(ann):
         assert guess() == 200
     response = log_in(address=ELSEWHERE)
     assert response.status_code == 429
-    assert "Too many failed logins. Try again in a minute." in page_text(response)
+    assert "Too many tries. Try again in a minute." in page_text(response)
     assert 1 <= int(response["Retry-After"]) <= 61
 
 

@@ -58,7 +58,7 @@ from tests.cast import (
 
 # The public URLs of our emails and web forms; the token is unknown.
 OUTSIDE = {"public_picture": 200, "public_proposal": 404, "web_form": 404}
-OPEN_TO_ALL = {"login", "logout", "jsi18n", *OUTSIDE}
+OPEN_TO_ALL = {"login", "logout", "jsi18n", "admin_password_reset", "choose_password", *OUTSIDE}
 NOT_WALKED = {"view_on_site"}  # redirects to pages outside the admin; there are none
 # The URL parameters besides the key of the record.
 ANY_KEY = UUID("01990000-0000-7000-8000-000000000001")
@@ -179,6 +179,8 @@ def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[A
     row = rows.get(table) or (rows["crm_user"] if name == "auth_user_password_change" else None)
     if name in OUTSIDE:
         yield Address(reverse(name, args=["A" * 22]), name)
+    elif name == "choose_password":
+        yield Address(reverse(f"admin:{name}", args=["AA", "unknown"]), name)
     elif name == "app_list":
         yield from (Address(reverse(f"admin:{name}", args=[label]), name) for label in ("leads", "crm", "auth"))
     elif not wanted:

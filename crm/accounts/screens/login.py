@@ -12,8 +12,10 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 from unfold.forms import AuthenticationForm
 
+from crm.accounts.account_emails import can_send
 from crm.accounts.known_browsers import remember_browser
 from crm.accounts.login_limits import LoginBlocked
+from crm.accounts.sessions import describe_place
 from crm.accounts.transitions import record_login
 from crm.models import User
 from crm.runtime.client_address import network_address
@@ -31,7 +33,7 @@ class AccountLoginView(LoginView):
     """Django's login with limits. A refused try is answered with 429 and the time to wait."""
 
     authentication_form = LoginForm
-    template_name = "admin/login.html"
+    template_name = "crm/accounts/login.html"
     site: AdminSite | None = None
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -45,7 +47,7 @@ class AccountLoginView(LoginView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         own = {
             "title": "Log in",
-            "subtitle": None,
+            "can_send": can_send(),
             "app_path": self.request.get_full_path(),
             "username": self.request.user.get_username(),
             REDIRECT_FIELD_NAME: self.get_redirect_url(),
@@ -67,6 +69,7 @@ class AccountLoginView(LoginView):
 def finish_login(request: HttpRequest, user: User, next_url: str) -> HttpResponse:
     """Begin the session of `user`. The browser and its address are known from now on."""
     begin_session(request, user)
+    describe_place(request)
     record_login(user, network_address(request))
     response = HttpResponseRedirect(next_url)
     remember_browser(request, response, user)
