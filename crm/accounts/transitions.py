@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from crm.accounts.account_emails import AccountEmail, queue_email
 from crm.accounts.login_limits import Count, LoginTry, count_reset, in_minutes, remember_address
-from crm.exceptions import IllegalTransition, NotPermitted
+from crm.exceptions import IllegalTransition, NotPermitted, errors_as_invalid_input
 from crm.models import ActorType, LimitScope, LoginLimit, User, UserSession
 from crm.records.activity import Actor, record
 from crm.records.transitions import permission_name
@@ -99,3 +100,36 @@ def end_sessions(sessions: Iterable[UserSession], *, user: User, by: User) -> in
     if count:
         record(user, "sessions_ended", by=by, summary=f"{count:,} session{pluralize(count)} ended.")
     return count
+
+
+@transaction.atomic
+def invite(user: User, role: Group, *, by: User, site: str) -> None:
+    """Create the account of a new colleague in `role`, and queue an email with a link to choose a password.
+
+    Raises:
+        NotPermitted: `by` may not add accounts and decide what they may do.
+        InvalidInput: a field or constraint refuses it.
+    """
+    Actor.of(by).require_permission("crm.add_user", "invite a colleague")
+    user.is_staff = True
+    user.set_unusable_password()
+    with errors_as_invalid_input():
+        user.save()
+    user.groups.set([role])
+    send_invitation(user, by=by, site=site, role=role)
+
+
+@transaction.atomic
+def send_invitation(user: User, *, by: User, site: str, role: Group | None = None) -> None:
+    """Queue an email with a link to choose the first password.
+
+    Raises:
+        NotPermitted: `by` may not change accounts.
+        IllegalTransition: the account is inactive, has a password or has no email address.
+    """
+    Actor.of(by).require_permission("crm.change_user", "invite a colleague")
+    if user.has_usable_password() or not user.is_active or not user.email:
+        raise IllegalTransition(f"{user} cannot be invited: the account is inactive, has a password or has no email.")
+    queue_email(user, AccountEmail.INVITATION, site)
+    summary = f"Invited {user} as {role}." if role else f"Invited {user} again."
+    record(user, "invited", by=by, summary=summary)

@@ -24,6 +24,11 @@ from crm.runtime.client_address import network_address
 class LoginForm(AuthenticationForm):
     """Django's form of username and password; it says how long to wait after too many failed logins."""
 
+    error_messages = {
+        "invalid_login": "Wrong username or password.",
+        "inactive": "This account is not active.",
+    }
+
     def get_invalid_login_error(self) -> ValidationError:
         refusal = getattr(self.request, "login_refusal", None)
         return ValidationError(str(refusal), code="blocked") if refusal else super().get_invalid_login_error()
