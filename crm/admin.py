@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models.options import Options
@@ -16,7 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin
 
 from crm.accounts.screens.failed_logins import LoginLimitAdmin
-from crm.accounts.screens.staff import StaffAdmin
+from crm.accounts.screens.staff import RoleAdmin, StaffAdmin
 from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
 from crm.forms import ADDRESS_SCHEMA, COMMUNICATIONS_SCHEMA, ClientForm, ContactForm
@@ -55,7 +54,7 @@ from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
 from crm.screens.privacy.views import PrivacyViewsMixin
-from crm.screens.record_admin import CountedDeletionMixin, ReadOnlyMixin, RecordAdmin
+from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 from crm.screens.tags import TAGS_LINK, tag_actions
 
 ORDER_BY_ID = {"id": models.F("id")}
@@ -307,13 +306,7 @@ admin.site.register(FieldStatistic, FieldStatisticAdmin)
 admin.site.register(SchemaThresholds, SchemaThresholdsAdmin)
 admin.site.register(SchemaChange, SchemaChangeAdmin)
 admin.site.unregister(Group)
-
-
-@admin.register(Group)
-class RoleAdmin(CountedDeletionMixin, GroupAdmin, ModelAdmin):
-    """Roles: groups of permissions."""
-
-
+admin.site.register(Group, RoleAdmin)
 admin.site.unregister(ProcrastinateJob)
 
 

@@ -5,13 +5,14 @@ from typing import Any
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
 from django.db import connection
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
 from crm.accounts.demo_logins import DemoLoginRefused, refuse_demo_password
 from crm.accounts.known_browsers import browser_token
 from crm.accounts.login_limits import LoginBlocked, LoginTry, count_try, release
 from crm.accounts.transitions import record_failed_login
-from crm.models import User
+from crm.models import RoleSecurity, User
 from crm.runtime.client_address import network_address
 
 PERMISSIONS_OF_USER = """
@@ -57,6 +58,15 @@ class OneStatementBackend(ModelBackend):
             record_failed_login(login, counts, User.objects.filter(username=username).first())
         else:
             release(counts)
+        return user
+
+    def get_user(self, user_id: Any) -> User | None:
+        """Return the user of a session, with the need for a second factor in the same statement."""
+        needed = RoleSecurity.objects.filter(role__user=OuterRef("pk"), needs_second_factor=True)
+        user = User.objects.filter(pk=user_id).annotate(_needs_second_factor=Exists(needed)).first()
+        if user is None or not self.user_can_authenticate(user):
+            return None
+        user.needs_second_factor = user._needs_second_factor
         return user
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:

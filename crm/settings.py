@@ -265,6 +265,7 @@ TIMELINE_SOURCES = {
 SITE_PAGES = [
     "crm.accounts.screens.login.login_urls",
     "crm.accounts.screens.password.password_urls",
+    "crm.accounts.screens.second_factor.second_factor_urls",
     "crm.accounts.screens.own_sessions.own_sessions_urls",
     "crm.screens.own_settings.own_settings_urls",
     "crm.screens.tags.tag_urls",

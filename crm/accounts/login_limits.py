@@ -25,6 +25,7 @@ FREE_TRIES = {
     LimitScope.KNOWN_ADDRESS: 5,
     LimitScope.KNOWN_BROWSER: 5,
     LimitScope.PASSWORD_RESET: 5,
+    LimitScope.SECOND_FACTOR: 5,
 }
 LONGEST_WAIT_MINUTES = 60
 # Without a failed login for so long, counting begins anew.
@@ -90,6 +91,7 @@ class LoginTry:
             LimitScope.KNOWN_ADDRESS: (name, self.address),
             LimitScope.KNOWN_BROWSER: (name, self.browser),
             LimitScope.PASSWORD_RESET: (name,),
+            LimitScope.SECOND_FACTOR: (name, self.browser),
         }[scope]
         return salted_hmac("crm.accounts.login_limits", "\0".join([scope, *parts]), algorithm="sha256").hexdigest()
 
@@ -130,10 +132,22 @@ def count_reset(asked: LoginTry) -> list[Count]:
     Raises:
         LoginBlocked: a limit is reached.
     """
-    now, scopes = timezone.now(), [LimitScope.ADDRESS, LimitScope.PASSWORD_RESET]
-    digests = [asked.digest(scope) for scope in scopes]
+    return count_in(asked, [LimitScope.ADDRESS, LimitScope.PASSWORD_RESET])
+
+
+def count_code(login: LoginTry) -> list[Count]:
+    """Count a code of the second factor as wrong until `release`; a browser that is known has a count of its own.
+
+    Raises:
+        LoginBlocked: the limit is reached.
+    """
+    return count_in(login, [LimitScope.SECOND_FACTOR])
+
+
+def count_in(login: LoginTry, scopes: list[LimitScope]) -> list[Count]:
+    digests = [login.digest(scope) for scope in scopes]
     stored = {limit.digest: limit for limit in LoginLimit.objects.filter(digest__in=digests)}
-    return count_all(asked, scopes, stored, now)
+    return count_all(login, scopes, stored, timezone.now())
 
 
 def count_all(login: LoginTry, scopes: list[LimitScope], stored: dict[str, LoginLimit], now: datetime) -> list[Count]:

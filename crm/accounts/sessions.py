@@ -14,6 +14,8 @@ from crm.models import User, UserSession
 from crm.runtime.client_address import network_address
 
 ADDRESS_KEY, BROWSER_KEY, BEGAN_KEY, SEEN_KEY = "address", "browser", "began_at", "seen_at"
+# Whether the login was confirmed with a second factor.
+SECOND_FACTOR_KEY = "second_factor"
 MAX_BROWSER_LENGTH = 300
 # Each page would write otherwise.
 SEEN_EVERY_SECONDS = 15 * 60

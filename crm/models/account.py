@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
@@ -20,6 +21,7 @@ class LimitScope(models.TextChoices):
     KNOWN_ADDRESS = "known_address", "Account, from a known address"
     KNOWN_BROWSER = "known_browser", "Account, from a known browser"
     PASSWORD_RESET = "password_reset", "Password reset"
+    SECOND_FACTOR = "second_factor", "Code of the second factor"
 
 
 class LoginLimitQuerySet(models.QuerySet):
@@ -98,3 +100,38 @@ class UserSession(AbstractBaseSession):
 
     def __str__(self) -> str:
         return f"{self.user} from {self.address}"
+
+
+class SecondFactor(models.Model):
+    """An app on a user's phone that computes codes (TOTP), and recovery codes for the day on which the phone is lost.
+
+    The secret is encrypted, recovery codes are stored as digests. Until a first code is confirmed, none is asked.
+    """
+
+    user = models.OneToOneField("crm.User", primary_key=True, on_delete=models.CASCADE, related_name="second_factor")
+    secret = models.TextField(editable=False)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    # The time step of the last code that was accepted: each code works once.
+    last_step = models.BigIntegerField(default=0, db_default=0)
+    recovery_digests = ArrayField(models.CharField(max_length=64), default=list, blank=True, db_default=[])
+
+    class Meta:
+        db_table = "second_factors"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Second factor of {self.user}"
+
+
+class RoleSecurity(models.Model):
+    """What a role asks of its members at login."""
+
+    role = models.OneToOneField("auth.Group", primary_key=True, on_delete=models.CASCADE, related_name="security")
+    needs_second_factor = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        db_table = "role_security"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Security of {self.role}"

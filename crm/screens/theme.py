@@ -69,6 +69,7 @@ UNFOLD = {
         "navigation": [
             {"title": "Your settings", "link": lazy_url("admin:own_settings")},
             {"title": "Your sessions", "link": lazy_url("admin:own_sessions")},
+            {"title": "Second factor", "link": lazy_url("admin:second_factor")},
             {"title": "Change password", "link": lazy_url("admin:password_change")},
         ],
     },

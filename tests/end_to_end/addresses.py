@@ -58,7 +58,7 @@ from tests.cast import (
 
 # The public URLs of our emails and web forms; the token is unknown.
 OUTSIDE = {"public_picture": 200, "public_proposal": 404, "web_form": 404}
-OPEN_TO_ALL = {"login", "logout", "jsi18n", "admin_password_reset", "choose_password", *OUTSIDE}
+OPEN_TO_ALL = {"login", "logout", "jsi18n", "admin_password_reset", "choose_password", "login_code", *OUTSIDE}
 NOT_WALKED = {"view_on_site"}  # redirects to pages outside the admin; there are none
 # The URL parameters besides the key of the record.
 ANY_KEY = UUID("01990000-0000-7000-8000-000000000001")

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.contrib.auth import login as begin_session
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,12 +12,8 @@ from django.views.decorators.cache import never_cache
 from unfold.forms import AuthenticationForm
 
 from crm.accounts.account_emails import can_send
-from crm.accounts.known_browsers import remember_browser
 from crm.accounts.login_limits import LoginBlocked
-from crm.accounts.sessions import describe_place
-from crm.accounts.transitions import record_login
-from crm.models import User
-from crm.runtime.client_address import network_address
+from crm.accounts.screens.finish_login import continue_login
 
 
 class LoginForm(AuthenticationForm):
@@ -60,7 +55,7 @@ class AccountLoginView(LoginView):
         return {**super().get_context_data(**kwargs), **self.site.each_context(self.request), **own}
 
     def form_valid(self, form: LoginForm) -> HttpResponse:
-        return finish_login(self.request, form.get_user(), self.get_success_url())
+        return continue_login(self.request, form.get_user(), self.get_success_url())
 
     def form_invalid(self, form: LoginForm) -> HttpResponse:
         response = super().form_invalid(form)
@@ -69,16 +64,6 @@ class AccountLoginView(LoginView):
             response.status_code = 429
             response["Retry-After"] = str(refusal.retry_after)
         return response
-
-
-def finish_login(request: HttpRequest, user: User, next_url: str) -> HttpResponse:
-    """Begin the session of `user`. The browser and its address are known from now on."""
-    begin_session(request, user)
-    describe_place(request)
-    record_login(user, network_address(request))
-    response = HttpResponseRedirect(next_url)
-    remember_browser(request, response, user)
-    return response
 
 
 def login_urls(site: AdminSite) -> list[URLPattern]:
