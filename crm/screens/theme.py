@@ -26,6 +26,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("crm/crm.css")
 
 
+def theme_colours(request: HttpRequest) -> str:
+    return static("crm/theme.css")
+
+
 def main_script(request: HttpRequest) -> str:
     return static("crm/crm.js")
 
@@ -46,25 +50,9 @@ UNFOLD = {
     "SITE_SUBHEADER": agency_name,
     "SITE_SYMBOL": "handshake",
     "SHOW_VIEW_ON_SITE": False,
-    "BORDER_RADIUS": "6px",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
-    "STYLES": [stylesheet],
+    "STYLES": [theme_colours, stylesheet],
     "SCRIPTS": [main_script, badge_script],
-    "COLORS": {
-        "primary": {
-            "50": "oklch(97.1% .014 230)",
-            "100": "oklch(94% .03 230)",
-            "200": "oklch(88.5% .06 230)",
-            "300": "oklch(81% .1 231)",
-            "400": "oklch(72% .13 233)",
-            "500": "oklch(63% .14 235)",
-            "600": "oklch(53% .13 238)",
-            "700": "oklch(46% .115 240)",
-            "800": "oklch(39% .095 242)",
-            "900": "oklch(32% .075 244)",
-            "950": "oklch(24% .055 246)",
-        },
-    },
     "ACCOUNT": {
         "navigation": [
             {"title": "Your settings", "link": lazy_url("admin:own_settings")},
