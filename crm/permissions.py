@@ -8,12 +8,12 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
+from crm.accounts.client_address import network_address
 from crm.accounts.demo_logins import DemoLoginRefused, refuse_demo_password
 from crm.accounts.known_browsers import browser_token
 from crm.accounts.login_limits import LoginBlocked, LoginTry, count_try, release
 from crm.accounts.transitions import record_failed_login
 from crm.models import RoleSecurity, User
-from crm.runtime.client_address import network_address
 
 PERMISSIONS_OF_USER = """
 SELECT array_agg(type.app_label || '.' || permission.codename)

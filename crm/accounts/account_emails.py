@@ -41,7 +41,7 @@ def site_address(request: HttpRequest) -> str:
 
 
 def queue_email(user: User, kind: AccountEmail, site: str) -> None:
-    """Queue an email to `user`, whose link begins with `site`."""
+    """Queue an email to `user` with a link that begins with `site`."""
     enqueue(configure_job(SEND_TASK), user=str(user.pk), kind=str(kind), site=site)
 
 

@@ -1,4 +1,4 @@
-"""The public password of the demo, which logs nobody in where DEBUG is off."""
+"""The public password of the demo, which opens no account where DEBUG is off."""
 
 from django.conf import settings
 

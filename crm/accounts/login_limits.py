@@ -185,7 +185,7 @@ def count(scope: LimitScope, digest: str, address: str, now: datetime) -> Count:
 
 
 def release(counts: list[Count]) -> None:
-    """Take back the counts of a try whose password was right.
+    """Take back the counts of a try with the right password.
 
     Those of the account begin anew. That of the address only forgets this try: a colleague's login must not help an
     attacker at the same address.

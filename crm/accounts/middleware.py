@@ -21,7 +21,7 @@ class AccountMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
-        """Send users whose role needs a second factor to its page, until they have confirmed it in this session.
+        """Send members of a role that needs a second factor to its page, until the session has one.
 
         That a role needs one is read together with the user, so it costs no statement.
         """

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from crm.accounts.client_address import network_address
 from crm.models import User, UserSession
-from crm.runtime.client_address import network_address
 
 ADDRESS_KEY, BROWSER_KEY, BEGAN_KEY, SEEN_KEY = "address", "browser", "began_at", "seen_at"
 # Whether the login was confirmed with a second factor.

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from crm.runtime.client_address import network_address
+from crm.accounts.client_address import network_address
 from inbox.models import RefusalReason, WebForm, WebFormRate
 from inbox.web_forms.refusals import FormRefused
 

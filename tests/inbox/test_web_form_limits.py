@@ -7,7 +7,7 @@ from django.test import Client as Browser
 from django.test import RequestFactory
 from django.utils import timezone
 
-from crm.runtime.client_address import network_address
+from crm.accounts.client_address import network_address
 from inbox.models import RefusalReason, WebForm, WebFormRate, WebFormRefusal
 from inbox.tasks import forget_web_form_counts
 from leads.models import Lead

@@ -6,18 +6,18 @@ from django.contrib.auth import login as begin_session
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from crm.accounts.client_address import network_address
 from crm.accounts.known_browsers import remember_browser
 from crm.accounts.second_factor import confirmed_factor
 from crm.accounts.sessions import SECOND_FACTOR_KEY, describe_place
 from crm.accounts.transitions import record_login
 from crm.models import User
-from crm.runtime.client_address import network_address
 
 PENDING_KEY = "pending_login"
 
 
 def continue_login(request: HttpRequest, user: User, next_url: str) -> HttpResponse:
-    """Begin the session of `user`, whose password was right, or ask for the second factor first."""
+    """Begin the session of `user` after the right password, or ask for the second factor first."""
     if confirmed_factor(user) is None:
         return finish_login(request, user, next_url, second_factor=False)
     # A digest of the password: a change of it voids the half login.

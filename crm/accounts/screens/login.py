@@ -14,6 +14,7 @@ from unfold.forms import AuthenticationForm
 from crm.accounts.account_emails import can_send
 from crm.accounts.login_limits import LoginBlocked
 from crm.accounts.screens.finish_login import continue_login
+from crm.screens.action_views import safe_next_url
 
 
 class LoginForm(AuthenticationForm):
@@ -40,6 +41,11 @@ class AccountLoginView(LoginView):
         if self.site.has_permission(request):
             return HttpResponseRedirect(reverse("admin:index"))
         return super().get(request, *args, **kwargs)
+
+    def get_redirect_url(self) -> str:
+        """Return where to go after the login; empty means Today."""
+        asked = self.request.POST.get(REDIRECT_FIELD_NAME) or self.request.GET.get(REDIRECT_FIELD_NAME)
+        return safe_next_url(asked, "")
 
     def get_default_redirect_url(self) -> str:
         return reverse("admin:index")

@@ -14,11 +14,11 @@ from django.urls import URLPattern, path, reverse
 from unfold.forms import AdminOwnPasswordChangeForm
 
 from crm.accounts.account_emails import can_send, site_address
+from crm.accounts.client_address import network_address
 from crm.accounts.known_browsers import remember_browser
 from crm.accounts.login_limits import LoginBlocked
 from crm.accounts.transitions import ask_for_password_reset, record_password_change
 from crm.models import User
-from crm.runtime.client_address import network_address
 
 
 class PasswordResetForm(forms.Form):

@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 
+from crm.accounts.client_address import network_address
 from crm.accounts.known_browsers import browser_token
 from crm.accounts.login_limits import LoginBlocked
 from crm.accounts.screens.finish_login import PENDING_KEY, finish_login
@@ -26,7 +27,6 @@ from crm.accounts.sessions import SECOND_FACTOR_KEY, live_sessions
 from crm.accounts.transitions import end_sessions
 from crm.exceptions import ActionRefused
 from crm.models import User
-from crm.runtime.client_address import network_address
 
 # Seconds between the password and the code.
 PENDING_FOR = 10 * 60
@@ -41,7 +41,7 @@ class CodeForm(forms.Form):
 
 
 def pending_user(request: HttpRequest) -> User | None:
-    """Return the user whose password was right a moment ago, unless the password was changed since."""
+    """Return the user of the password that was right a moment ago, unless the password was changed since."""
     pending = request.session.get(PENDING_KEY)
     if not pending or pending["at"] < time.time() - PENDING_FOR:
         return None
