@@ -4,22 +4,21 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.defaultfilters import pluralize
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 from procrastinate.contrib.django.models import ProcrastinateJob
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
+from crm.accounts.screens.failed_logins import LoginLimitAdmin
+from crm.accounts.screens.staff import RoleAdmin, StaffAdmin
 from crm.exceptions import ActionRefused
 from crm.filters import ActivityFilter, ClientFilter, ContactFilter, ProjectFilter, SavedViewFilter
-from crm.forms import ADDRESS_SCHEMA, COMMUNICATIONS_SCHEMA, ClientForm, ContactForm, StaffForm
+from crm.forms import ADDRESS_SCHEMA, COMMUNICATIONS_SCHEMA, ClientForm, ContactForm
 from crm.models import (
     ActivityLog,
     Client,
@@ -28,6 +27,7 @@ from crm.models import (
     CustomField,
     DuplicatePair,
     FieldStatistic,
+    LoginLimit,
     Project,
     SavedView,
     SchemaChange,
@@ -36,7 +36,6 @@ from crm.models import (
 )
 from crm.records import transitions
 from crm.records.consent import closed_channel_labels
-from crm.records.handover import hand_over
 from crm.records.local_time import format_moment
 from crm.schema.advice.screen import SchemaThresholdsAdmin
 from crm.schema.requests.screen import SchemaChangeAdmin
@@ -56,7 +55,7 @@ from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
 from crm.screens.privacy.views import PrivacyViewsMixin
-from crm.screens.record_admin import CountedDeletionMixin, ReadOnlyMixin, RecordAdmin
+from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
 from crm.screens.tags import TAGS_LINK, tag_actions
 
 ORDER_BY_ID = {"id": models.F("id")}
@@ -303,34 +302,14 @@ class SavedViewAdmin(RecordAdmin):
         return HttpResponseRedirect(safe_next_url(request.POST.get("next"), reverse("admin:index")))
 
 
-@admin.register(User)
-class StaffAdmin(CountedDeletionMixin, UserAdmin, ModelAdmin):
-    form = StaffForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
-    compressed_fields = True
-    fieldsets = (*UserAdmin.fieldsets, ("Leaving", {"fields": ("hand_over_to", "keep_records")}))
-
-    def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if colleague := form.cleaned_data.get("hand_over_to"):
-            count = hand_over(obj, colleague, by=request.user)
-            messages.success(request, f"{count:,} record{pluralize(count)} handed over to {colleague}.")
-
-
+admin.site.register(User, StaffAdmin)
 admin.site.register(CustomField, CustomFieldAdmin)
+admin.site.register(LoginLimit, LoginLimitAdmin)
 admin.site.register(FieldStatistic, FieldStatisticAdmin)
 admin.site.register(SchemaThresholds, SchemaThresholdsAdmin)
 admin.site.register(SchemaChange, SchemaChangeAdmin)
 admin.site.unregister(Group)
-
-
-@admin.register(Group)
-class RoleAdmin(CountedDeletionMixin, GroupAdmin, ModelAdmin):
-    """Roles: groups of permissions."""
-
-
+admin.site.register(Group, RoleAdmin)
 admin.site.unregister(ProcrastinateJob)
 
 

@@ -1,9 +1,19 @@
-"""What a user may do, read in one statement: every page asks for it."""
+"""Who may log in, and what a user may do, read in one statement: every page asks for it."""
 
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import PermissionDenied
 from django.db import connection
+from django.db.models import Exists, OuterRef
+from django.http import HttpRequest
+
+from crm.accounts.client_address import network_address
+from crm.accounts.demo_logins import DemoLoginRefused, refuse_demo_password
+from crm.accounts.known_browsers import browser_token
+from crm.accounts.login_limits import LoginBlocked, LoginTry, count_try, release
+from crm.accounts.transitions import record_failed_login
+from crm.models import RoleSecurity, User
 
 PERMISSIONS_OF_USER = """
 SELECT array_agg(type.app_label || '.' || permission.codename)
@@ -20,7 +30,44 @@ SELECT array_agg(type.app_label || '.' || permission.codename)
 
 
 class OneStatementBackend(ModelBackend):
-    """Django's backend; it asks twice, for the permissions of the user and for those of the user's roles."""
+    """Django's backend with a limit of failed logins.
+
+    Django asks twice for permissions, those of the user and those of the user's roles; this asks once.
+    """
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> User | None:
+        """Return the user with this password, or None. A try beyond the limits ends before it is hashed.
+
+        The reason is then left in `request.login_refusal` for the form: Django passes on no other answer.
+        """
+        if username is None or password is None:
+            return None
+        if request is None:  # a program, which has no address
+            return super().authenticate(request, username, password, **kwargs)
+        login = LoginTry(username, network_address(request), browser_token(request, username))
+        try:
+            refuse_demo_password(password)
+            counts = count_try(login)
+        except (DemoLoginRefused, LoginBlocked) as refusal:
+            request.login_refusal = refusal
+            raise PermissionDenied from refusal
+        user = super().authenticate(request, username, password, **kwargs)
+        if user is None:
+            record_failed_login(login, counts, User.objects.filter(username=username).first())
+        else:
+            release(counts)
+        return user
+
+    def get_user(self, user_id: Any) -> User | None:
+        """Return the user of a session, with the need for a second factor in the same statement."""
+        needed = RoleSecurity.objects.filter(role__user=OuterRef("pk"), needs_second_factor=True)
+        user = User.objects.filter(pk=user_id).annotate(_needs_second_factor=Exists(needed)).first()
+        if user is None or not self.user_can_authenticate(user):
+            return None
+        user.needs_second_factor = user._needs_second_factor
+        return user
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         if not user_obj.is_active or user_obj.is_anonymous or user_obj.is_superuser or obj is not None:

@@ -13,6 +13,7 @@ from crm.runtime.embedded.place import Place
 from crm.runtime.environment import BadVariable, Environment, derive_key
 from crm.screens.theme import UNFOLD as UNFOLD
 from crm.text.dates import DATE_FORMATS, DJANGO_DATE_FORMATS, DJANGO_TIME_FORMATS, TIME_FORMATS
+from crm.text.html.frame_style import FRAME_STYLE_DIGEST
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(BASE_DIR / ".env")
@@ -40,7 +41,6 @@ INSTALLED_APPS = [
     "crm.apps.AdminSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
@@ -61,11 +61,13 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "crm.middleware.PageHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "crm.accounts.middleware.AccountMiddleware",
     "crm.middleware.ReaderTimeMiddleware",
     # After authentication, because the row audit records the user.
     "pghistory.middleware.HistoryMiddleware",
@@ -154,7 +156,7 @@ PUBLIC_URL = env.web_address("PUBLIC_URL")
 if PUBLIC_URL and ALLOWED_HOSTS and not validate_host(urlsplit(PUBLIC_URL).hostname, ALLOWED_HOSTS):
     raise BadVariable("PUBLIC_URL names a host that is missing from ALLOWED_HOSTS. Add the host there.")
 
-# The header in which the proxy gives the address of a visitor, for the limits of web forms.
+# The header in which the proxy gives the address of a visitor, for the limits of logins and web forms.
 CLIENT_ADDRESS_HEADER = env.header_name("CLIENT_ADDRESS_HEADER")
 
 # Attachments of messages. All web servers and workers must share this folder.
@@ -185,6 +187,7 @@ AI_DAILY_DOLLARS_EACH = env.number("AI_DAILY_DOLLARS_EACH", "5", maximum=1_000_0
 # Seconds after which a filtered list is stopped, with a sentence instead of rows.
 LIST_TIMEOUT = env.seconds("LIST_TIMEOUT", 10)
 
+SESSION_ENGINE = "crm.accounts.sessions"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
@@ -262,6 +265,10 @@ TIMELINE_SOURCES = {
 
 # Pages of their own, most of them made by the apps to the right.
 SITE_PAGES = [
+    "crm.accounts.screens.login.login_urls",
+    "crm.accounts.screens.password.password_urls",
+    "crm.accounts.screens.second_factor.second_factor_urls",
+    "crm.accounts.screens.own_sessions.own_sessions_urls",
     "crm.screens.own_settings.own_settings_urls",
     "crm.screens.tags.tag_urls",
     "crm.screens.custom_fields.reference_picker.reference_picker_urls",
@@ -273,6 +280,27 @@ SITE_PAGES = [
 
 # The decisions on suggestions that resulted from model calls.
 AI_JUDGEMENTS = "suggestions.screens.ai_log_outcomes.decisions_on_model_calls"
+
+# What a page may load and do. No script and no stylesheet stands in a page, so neither needs a nonce.
+# Alpine, which unfold uses, compiles the expressions in its attributes ('unsafe-eval'); the attribute "style" holds the
+# width of bars. Emails show images from elsewhere (https:) if the reader asks for them; their frame inherits this
+# policy, and the digests allow the style that the frame begins with.
+CONTENT_SECURITY_POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self' 'unsafe-eval'",
+    "script-src-attr": "'none'",
+    "style-src": f"'self' {FRAME_STYLE_DIGEST}",
+    "style-src-attr": "'unsafe-inline'",
+    "img-src": "'self' data: https:",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+PAGE_HEADERS = {
+    "Content-Security-Policy": "; ".join(" ".join(part) for part in CONTENT_SECURITY_POLICY.items()),
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static_collected"
@@ -287,13 +315,15 @@ STORAGES = {
     },
 }
 
+# Both bind other programs of the same domain, so they are the agency's decision.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD", default=False)
 if not DEBUG:
     # Behind a proxy that ends TLS and always sets, never passes on, X-Forwarded-Proto.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = 31_536_000
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 

@@ -4,7 +4,6 @@ import logging
 from uuid import UUID
 
 from django.conf import settings
-from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 from procrastinate import RetryStrategy
@@ -14,6 +13,9 @@ from procrastinate.job_context import JobContext
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
+from crm.accounts.account_emails import SEND_TASK, AccountEmail, send_email
+from crm.accounts.login_limits import forget_old_limits
+from crm.accounts.sessions import SessionStore
 from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.duplicates.transitions import FIND_PAIRS_TASK
 from crm.records.local_time import agency_today
@@ -73,7 +75,20 @@ async def delete_old_jobs(context: JobContext, timestamp: int) -> None:
 @app.task(name="crm.clear_sessions", queueing_lock="crm.clear_sessions")
 def clear_sessions(timestamp: int) -> None:
     """Delete expired sessions."""
-    call_command("clearsessions")
+    SessionStore.clear_expired()
+
+
+@app.task(name=SEND_TASK, retry=RetryStrategy(max_attempts=5, wait=60, retry_exceptions=[OSError]))
+def send_account_email(user: str, kind: str, site: str) -> None:
+    """Send a user a link to choose a password; a mail server that fails is asked again."""
+    send_email(UUID(user), AccountEmail(kind), site)
+
+
+@app.periodic(cron="45 3 * * *")
+@app.task(name="crm.forget_failed_logins", queueing_lock="crm.forget_failed_logins")
+def forget_failed_logins(timestamp: int) -> None:
+    """Delete old counts of failed logins, and addresses without a login for half a year."""
+    forget_old_limits(timezone.now())
 
 
 @app.periodic(cron="50 1 * * *")

@@ -10,6 +10,7 @@ from django.core import serializers
 from django.core.serializers.base import DeserializationError
 from django.db import connection, transaction
 
+from crm.accounts.demo_logins import DEMO_PASSWORD
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
 from crm.models import ActivityLog, User
 from crm.records.duplicates.pairs import find_all_pairs
@@ -25,7 +26,6 @@ from suggestions.transitions import content_digest, idempotency_key
 FIXTURE = Path(__file__).parent / "fixtures" / "demo.json"
 # The history in the fixture ends before this midnight; plans begin after it.
 FIXTURE_DATE = date(2026, 11, 2)
-DEMO_PASSWORD = "demo"
 
 
 def fixture_rows() -> list[dict[str, Any]]:

@@ -11,12 +11,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from crm.models import Client
 from crm.records.timeline import Position, TimelinePage, load_target_timeline
 from crm.screens.action_forms import ActionForm
+from crm.screens.action_views import safe_next_url
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order, fetch_page
 from crm.screens.record_admin import RecordAdmin
@@ -284,7 +284,7 @@ class SuggestionAdmin(RecordAdmin):
             "page_actions": [],
             "forms": forms,
             "content_form": content_form,
-            "next": back if url_has_allowed_host_and_scheme(back, None) else "",
+            "next": safe_next_url(back, ""),
             "following": self.page_url(following) if following else "",
             "last": self.last_decision(request, names),
         }

@@ -1,6 +1,7 @@
 """The cast of all tests: a few users and plain functions that create records."""
 
 import itertools
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -8,14 +9,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Group, Permission
-from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.sessions.models import Session
 from django.db import models
 from django.test import Client as Browser
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from crm.models import Client, Contact, User
+from crm.accounts.sessions import SEEN_KEY, SessionStore
+from crm.models import Client, Contact, User, UserSession
 from crm.records.activity import SYSTEM_ACTOR
 from crm.records.local_time import agency_today
 from inbox.models import Direction, Message, Thread, ThreadSource
@@ -53,16 +53,20 @@ def browser(user: User | None) -> Browser:
     return client
 
 
-def begin_session(user: User) -> Session:
+def begin_session(user: User) -> UserSession:
     """Create the session of a user who has logged in."""
     store = SessionStore()
     login = {
         SESSION_KEY: str(user.pk),
         BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
         HASH_SESSION_KEY: user.get_session_auth_hash(),
+        SEEN_KEY: int(time.time()),
     }
-    return Session.objects.create(
-        session_key=get_random_string(32), session_data=store.encode(login), expire_date=store.get_expiry_date()
+    return UserSession.objects.create(
+        user=user,
+        session_key=get_random_string(32),
+        session_data=store.encode(login),
+        expire_date=store.get_expiry_date(),
     )
 
 

@@ -1,5 +1,6 @@
 """Users, people, projects, custom fields, their use and schema requests, saved views, merges and the activity log."""
 
+from crm.models.account import LimitScope, LoginLimit, RoleSecurity, SecondFactor, UserSession
 from crm.models.activity import ActivityLog, ActorType
 from crm.models.badge_colour import BadgeColour
 from crm.models.custom_field import CustomField, CustomFieldKind, CustomFieldTable
@@ -36,7 +37,9 @@ __all__ = [
     "KindChange",
     "KindChangeState",
     "KindChangeValue",
+    "LimitScope",
     "LiveManager",
+    "LoginLimit",
     "Merge",
     "MisfitRule",
     "Project",
@@ -44,13 +47,16 @@ __all__ = [
     "Record",
     "RecordQuerySet",
     "Role",
+    "RoleSecurity",
     "SavedView",
     "ScannedTable",
     "SchemaChange",
     "SchemaChangeState",
     "SchemaDecision",
     "SchemaThresholds",
+    "SecondFactor",
     "Tag",
     "User",
+    "UserSession",
     "ValueKind",
 ]

@@ -56,6 +56,9 @@ class User(AbstractUser):
         max_length=20, blank=True, default="", db_default="", choices=list(TIME_FORMATS.items())
     )
 
+    # Whether a role needs a second factor; the login backend reads it with the user.
+    needs_second_factor = False
+
     objects = UserManager()
 
     class Meta(AbstractUser.Meta):

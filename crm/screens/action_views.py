@@ -143,8 +143,12 @@ class ActionViewsMixin:
 
 
 def safe_next_url(next_url: str | None, default: str) -> str:
-    """Return `next_url` if it is a path of this site and not too long, else `default`."""
-    is_local = next_url and next_url.startswith("/") and url_has_allowed_host_and_scheme(next_url, allowed_hosts=None)
+    """Return `next_url` if it is a path of this site and not too long, else `default`.
+
+    Backslashes and control characters, which browsers read as slashes or leave out, make it another site's.
+    """
+    is_plain = next_url and next_url.startswith("/") and next_url.isprintable() and "\\" not in next_url
+    is_local = is_plain and url_has_allowed_host_and_scheme(next_url, allowed_hosts=None)
     return next_url if is_local and len(next_url) <= MAX_NEXT_URL_LENGTH else default
 
 

@@ -59,7 +59,9 @@ class CrmSite(UnfoldAdminSite):
         return SimpleLazyObject(lambda: super(CrmSite, self).get_app_list(request, app_label))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "templates": {"navigation": "crm/navigation.html"}}
+        """Return what every page needs. The colours are in a stylesheet of ours, so that no page holds styles."""
+        own = {"templates": {"navigation": "crm/navigation.html"}, "colors": {}}
+        return {**super().each_context(request), **own}
 
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Return the groups of the navigation, with the entries that the user may open.

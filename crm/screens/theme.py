@@ -38,6 +38,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("crm/crm.css")
 
 
+def theme_colours(request: HttpRequest) -> str:
+    return static("crm/theme.css")
+
+
 def main_script(request: HttpRequest) -> str:
     return static("crm/crm.js")
 
@@ -58,28 +62,14 @@ UNFOLD = {
     "SITE_SUBHEADER": agency_name,
     "SITE_SYMBOL": "handshake",
     "SHOW_VIEW_ON_SITE": False,
-    "BORDER_RADIUS": "6px",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
-    "STYLES": [stylesheet],
+    "STYLES": [theme_colours, stylesheet],
     "SCRIPTS": [main_script, badge_script],
-    "COLORS": {
-        "primary": {
-            "50": "oklch(97.1% .014 230)",
-            "100": "oklch(94% .03 230)",
-            "200": "oklch(88.5% .06 230)",
-            "300": "oklch(81% .1 231)",
-            "400": "oklch(72% .13 233)",
-            "500": "oklch(63% .14 235)",
-            "600": "oklch(53% .13 238)",
-            "700": "oklch(46% .115 240)",
-            "800": "oklch(39% .095 242)",
-            "900": "oklch(32% .075 244)",
-            "950": "oklch(24% .055 246)",
-        },
-    },
     "ACCOUNT": {
         "navigation": [
             {"title": "Your settings", "link": lazy_url("admin:own_settings")},
+            {"title": "Your sessions", "link": lazy_url("admin:own_sessions")},
+            {"title": "Second factor", "link": lazy_url("admin:second_factor")},
             {"title": "Change password", "link": lazy_url("admin:password_change")},
         ],
     },
@@ -184,6 +174,7 @@ UNFOLD = {
                     navigation_item(
                         "Jobs", "work_history", "procrastinate_procrastinatejob_changelist", VIEW_JOBS_PERMISSION
                     ),
+                    navigation_item("Failed logins", "lock_clock", "crm_loginlimit_changelist", "crm.view_loginlimit"),
                     navigation_item("Staff", "badge", "crm_user_changelist", "crm.change_user"),
                     navigation_item("Roles", "lock_person", "auth_group_changelist", "auth.view_group"),
                 ],

@@ -1,9 +1,13 @@
 """Text in the cells of a spreadsheet: an apostrophe in front keeps it from running as a formula."""
 
+import re
+
 # A cell holds at most 32,767 UTF-16 units; this leaves room for the apostrophe.
 MAX_CELL_LENGTH = 32_000
 # Spreadsheets run text that begins with one of these as a formula.
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+PLAIN_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*")
 
 
 def looks_like_formula(text: str) -> bool:
@@ -22,6 +26,14 @@ def escape_formula(text: str) -> str:
     """Return `text`, at most as long as a cell, with an apostrophe in front if it looks like a formula."""
     text = shorten_for_cell(text)
     return f"'{text}" if looks_like_formula(text) else text
+
+
+def mark_as_text(text: str) -> str:
+    """Return `text` whole, with an apostrophe in front if it looks like a formula and is no plain number.
+
+    For a file that is imported again: `unescape_formula` takes the apostrophe away.
+    """
+    return f"'{text}" if looks_like_formula(text) and not PLAIN_NUMBER.fullmatch(text) else text
 
 
 def keep_apostrophe(text: str) -> str:

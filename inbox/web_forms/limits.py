@@ -3,22 +3,19 @@
 The counts are rows in the database, so all web machines share them. Only a digest of the network address is stored.
 """
 
-import ipaddress
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from crm.accounts.client_address import network_address
 from inbox.models import RefusalReason, WebForm, WebFormRate
 from inbox.web_forms.refusals import FormRefused
 
 WINDOW = timedelta(hours=1)
 ALL_SENDERS = ""
-# The network part of an IPv6 address: one subscriber has at least so many addresses.
-IPV6_PREFIX = 64
 COUNT_SQL = """
     INSERT INTO web_form_rates AS rate (web_form_id, sender, window_start, count)
     VALUES (%(form)s, %(sender)s, %(now)s, 1)
@@ -57,29 +54,6 @@ def check_limit(web_form: WebForm, sender: str, limit: int, now: datetime) -> No
 def sender_digest(request: HttpRequest) -> str:
     """Return a keyed digest of the network address that `request` came from."""
     return salted_hmac("inbox.web_forms.sender", network_address(request), algorithm="sha256").hexdigest()
-
-
-def network_address(request: HttpRequest) -> str:
-    """Return the address of the sender: the last one in CLIENT_ADDRESS_HEADER if that is set, else the connection's.
-
-    The last address is the one that our own proxy added; those before it are the sender's claim.
-    """
-    header = request.headers.get(settings.CLIENT_ADDRESS_HEADER, "") if settings.CLIENT_ADDRESS_HEADER else ""
-    claimed = header.rpartition(",")[2].strip()
-    return normalize_address(claimed) or normalize_address(request.META.get("REMOTE_ADDR", "")) or "unknown"
-
-
-def normalize_address(text: str) -> str:
-    """Return an IPv4 address, or the network of an IPv6 address; empty for anything else."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address.packed, IPV6_PREFIX), strict=False))
 
 
 def forget_old_counts(now: datetime) -> int:

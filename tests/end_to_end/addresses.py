@@ -21,6 +21,7 @@ from crm.models import (
     CustomField,
     DuplicatePair,
     FieldStatistic,
+    LoginLimit,
     Project,
     SavedView,
     SchemaChange,
@@ -58,7 +59,7 @@ from tests.cast import (
 
 # The public URLs of our emails and web forms; the token is unknown.
 OUTSIDE = {"public_picture": 200, "public_proposal": 404, "web_form": 404}
-OPEN_TO_ALL = {"login", "logout", "jsi18n", *OUTSIDE}
+OPEN_TO_ALL = {"login", "logout", "jsi18n", "admin_password_reset", "choose_password", "login_code", *OUTSIDE}
 NOT_WALKED = {"view_on_site"}  # redirects to pages outside the admin; there are none
 # The URL parameters besides the key of the record.
 ANY_KEY = UUID("01990000-0000-7000-8000-000000000001")
@@ -123,6 +124,7 @@ def make_world() -> dict[type, Any]:
             table="leads.lead", column="custom_fields", key="size", row_count=9, filled_count=1, kinds={"number": 1}
         ),
         SchemaThresholds.objects.get(),
+        LoginLimit.objects.create(scope="address", digest="0" * 64, address="203.0.113.9", failures=1),
         make_pair(client, lead),
         CustomField.objects.create(table="leads.lead", key="region", label="Region", kind="text"),
         SchemaChange.objects.create(
@@ -178,6 +180,8 @@ def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[A
     row = rows.get(table) or (rows["crm_user"] if name == "auth_user_password_change" else None)
     if name in OUTSIDE:
         yield Address(reverse(name, args=["A" * 22]), name)
+    elif name == "choose_password":
+        yield Address(reverse(f"admin:{name}", args=["AA", "unknown"]), name)
     elif name == "app_list":
         yield from (Address(reverse(f"admin:{name}", args=[label]), name) for label in ("leads", "crm", "auth"))
     elif name == "reference_picker":

@@ -22,7 +22,8 @@ PLANTED_BYTES = b"zorq_bytes"
 # Tables of the agency: no row belongs to one owner.
 OF_EVERYONE = {
     *("crm.user", "crm.customfield", "crm.kindchange", "crm.erasedperson", "ai_log.callday"),
-    *("crm.fieldusage", "crm.indexusage", "crm.schemathresholds"),
+    *("crm.fieldusage", "crm.indexusage", "crm.schemathresholds", "crm.loginlimit", "crm.usersession"),
+    *("crm.secondfactor", "crm.rolesecurity"),
     *("leads.insurancetype", "leads.leadstatus", "leads.scoringpolicy", "leads.importmapping"),
     *("leads.predictionmodel", "leads.predictionfeature"),
     *("inbox.emailtemplate", "inbox.webform", "inbox.webformrate", "inbox.webformrefusal", "inbox.removedfile"),

@@ -7,9 +7,9 @@ from django.test import Client as Browser
 from django.test import RequestFactory
 from django.utils import timezone
 
+from crm.accounts.client_address import network_address
 from inbox.models import RefusalReason, WebForm, WebFormRate, WebFormRefusal
 from inbox.tasks import forget_web_form_counts
-from inbox.web_forms.limits import network_address
 from leads.models import Lead
 from tests.inbox.web_forms import PERSON, WEBSITE, make_web_form, post_form, post_json, post_raw
 

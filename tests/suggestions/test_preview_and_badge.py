@@ -1,11 +1,11 @@
 """What would leave is shown without anything being decided; the navigation counts what waits."""
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from crm.models import UserSession
 from crm.runtime.delivery import Delivery, DeliveryOutcome
 from suggestions.models import Level, Suggestion
 from suggestions.screens.dashboard import MAX_BADGE_COUNT
@@ -58,12 +58,12 @@ def test_preview_needs_approve_permission(as_ann, vera, card):
 def test_pending_count_respects_visibility_and_costs_few_queries(as_ann, bob, vera, stranger):
     make_suggestion()
     make_suggestion(lead=make_lead(assigned_to=bob))
-    sessions = list(Session.objects.values())
+    sessions = list(UserSession.objects.values())
     with CaptureQueriesContext(connection) as queries:
         answer = as_ann.get(COUNT)
     assert answer.json() == {"waiting": "1"}
     assert len(queries) <= 5
-    assert list(Session.objects.values()) == sessions
+    assert list(UserSession.objects.values()) == sessions
     assert browser(vera).get(COUNT).status_code == 200
     assert browser(stranger).get(COUNT).status_code == 403
     assert browser(None).get(COUNT).status_code == 302

@@ -1,4 +1,6 @@
 // Small conveniences. Every screen works without them.
+// The Content-Security-Policy refuses the style that htmx would write into the page, and no page of ours uses it.
+if (window.htmx) Object.assign(window.htmx.config, { includeIndicatorStyles: false, allowEval: false });
 document.addEventListener("DOMContentLoaded", () => {
   const rows = () => [...document.querySelectorAll("input.action-select")];
   const picked = document.getElementById("picked");

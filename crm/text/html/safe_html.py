@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import nh3
 
 from crm.exceptions import InvalidInput
+from crm.text.html.frame_style import FRAME_STYLE
 from crm.text.html.hidden_html import extract_hidden_text
 
 INLINE_TAGS = (
@@ -82,8 +83,7 @@ FRAME_HEAD = (
     '<!doctype html><meta charset="utf-8">'
     f'<meta http-equiv="Content-Security-Policy" content="{FRAME_CSP}">'
     '<meta name="referrer" content="no-referrer"><base target="_blank">'
-    "<style>body{margin:12px;font:15px/1.5 system-ui,sans-serif;color:#1b2330;background:#fff;overflow-wrap:anywhere}"
-    "img,table{max-width:100%}</style>"
+    f"<style>{FRAME_STYLE}</style>"
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TextIO
 from crm.exceptions import InvalidInput
 from crm.screens.export.columns import CellValue, ExportTable
 from crm.screens.export.xlsx_file import xlsx_chunks
+from crm.text.spreadsheet_cells import mark_as_text
 from leads.importing.files.tables import NumberText, decode_cells, encode_cells
 
 WORKBOOK_SUFFIX = ".xlsx"
@@ -42,13 +43,23 @@ def open_writer(kind: str, path: Path, target: Path) -> Iterator[RowWriter]:
         raise InvalidInput(f"The {kind} {target} cannot be written: {error.strerror}.") from error
     with file:
         if not is_workbook:
-            yield csv.writer(file)
+            yield MarkedRows(csv.writer(file))
             return
         with TemporaryFile("w+", encoding="utf-8", errors="replace", dir=target.parent) as spool:
             writer = SpooledRows(spool)
             yield writer
             for chunk in writer.workbook(kind):
                 file.write(chunk)
+
+
+class MarkedRows:
+    """Write rows to a CSV file in which no text runs as a formula."""
+
+    def __init__(self, writer: RowWriter) -> None:
+        self.writer = writer
+
+    def writerow(self, row: list[Any]) -> None:
+        self.writer.writerow([mark_as_text(cell) if isinstance(cell, str) else cell for cell in row])
 
 
 class SpooledRows:

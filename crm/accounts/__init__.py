@@ -1,0 +1,1 @@
+"""Who gets in: login limits, sessions, password reset, invitations and the second factor."""

@@ -1,0 +1,1 @@
+"""The pages of accounts: login and failed logins."""
