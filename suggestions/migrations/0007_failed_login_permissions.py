@@ -32,6 +32,6 @@ def revoke(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
     dependencies = [
         ("suggestions", "0006_tag_permissions"),
-        ("crm", "0014_login_limits"),
+        ("crm", "0016_login_limits"),
     ]
     operations = [migrations.RunPython(grant, revoke)]

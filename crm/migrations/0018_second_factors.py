@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("crm", "0015_user_sessions"),
+        ("crm", "0017_user_sessions"),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0014_login_limits"),
+        ("crm", "0016_login_limits"),
     ]
 
     operations = [

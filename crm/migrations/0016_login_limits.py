@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0013_moments_of_years_with_four_digits"),
+        ("crm", "0015_references_to_records"),
     ]
 
     operations = [
