@@ -5,7 +5,18 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from crm import health
 from crm.records.local_time import agency_as_reader, set_reader
+
+
+class HealthMiddleware:
+    """Answer health checks before hosts, HTTPS and sessions: a load balancer asks by address, over plain HTTP."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return health.answer(request) if request.path_info in health.PATHS else self.get_response(request)
 
 
 class ReaderTimeMiddleware:
