@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.backends.utils import CursorWrapper
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 
+from crm.outages import report_outage, without_log_line
 from crm.runtime.checks import migration_names
 
 # The addresses, and what each of them checks.
@@ -66,8 +67,8 @@ def check_all(results: dict[str, bool]) -> None:
             results["database"] = True
             results["migrations"] = is_migrated(cursor)
             results["worker"] = has_worker(cursor)
-    except DatabaseError:
-        return
+    except DatabaseError as error:
+        report_outage(error)
 
 
 def has_free_space() -> bool:
@@ -109,4 +110,5 @@ def answer(request: HttpRequest) -> HttpResponse:
     items = {name: results.get(name, False) for name in PATHS[request.path_info]}
     is_well = all(items.values())
     states = {name: "ok" if value else "not ok" for name, value in {"status": is_well, **items}.items()}
-    return JsonResponse(states, status=200 if is_well else 503, headers={"Cache-Control": "no-store"})
+    status = 200 if is_well else 503
+    return without_log_line(JsonResponse(states, status=status, headers={"Cache-Control": "no-store"}))

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
+from pghistory.middleware import HistoryMiddleware
 
 from crm import health
+from crm.outages import outage_response
 from crm.records.local_time import agency_as_reader, set_reader
 
 
@@ -32,6 +35,41 @@ class ReaderTimeMiddleware:
         with agency_as_reader():
             return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         if request.resolver_match.app_name == "admin":
-            set_reader(request.user)
+            try:
+                # Reads the session and the user, and so meets an outage first.
+                set_reader(request.user)
+            except Error as error:
+                return outage_or_raise(error)
+        return None
+
+
+class AuditMiddleware(HistoryMiddleware):
+    """Name the user to the row audit. For that it reads the session of a change, and so meets an outage first."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            return super().__call__(request)
+        except Error as error:
+            return outage_or_raise(error)
+
+
+class OutageMiddleware:
+    """Answer a view's failure because of the database or the disk with a page, whether DEBUG is on or not."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return outage_response(error)
+
+
+def outage_or_raise(error: Error) -> HttpResponse:
+    response = outage_response(error)
+    if response is None:
+        raise error
+    return response

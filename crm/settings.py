@@ -68,8 +68,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "crm.middleware.ReaderTimeMiddleware",
+    "crm.middleware.OutageMiddleware",
     # After authentication, because the row audit records the user.
-    "pghistory.middleware.HistoryMiddleware",
+    "crm.middleware.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
