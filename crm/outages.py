@@ -1,6 +1,6 @@
 """What a request meets when the database or the disk fails: a page with a sentence, and one line on the console.
 
-A failing database is nothing a person did: the session stays, and nobody is logged out.
+A failing database is no fault of the user: the session stays, and everyone stays logged in.
 """
 
 import errno
@@ -53,7 +53,7 @@ def find_outage(error: BaseException) -> Outage | None:
     if code.startswith(AWAY_PREFIXES) if code else is_connection_failure(error):
         return Outage(
             "The database cannot be reached",
-            "You are still logged in. If you were saving something, check whether it was saved before you try again.",
+            "If you were saving something, check later whether it was saved, before you enter it again.",
             f"The database cannot be reached: {cause}",
         )
     return None
@@ -105,7 +105,7 @@ def outage_response(error: BaseException) -> HttpResponse | None:
     if outage is None:
         return None
     outage_log.report(outage)
-    # Without the request, whose context would ask the database.
+    # Without the request: its context would ask the database.
     page = render_to_string("503.html", {"outage": outage})
     return without_log_line(HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)}))
 

@@ -60,12 +60,14 @@ def test_database_away_is_a_page_and_one_line_and_nobody_is_logged_out(as_ann, c
     session = session_of(as_ann)
     with database_away(), caplog.at_level(logging.WARNING):
         answers = [as_ann.get("/"), as_ann.get("/leads/lead/"), as_ann.post("/inbox/thread/")]
+        head = as_ann.head("/leads/lead/")
         answers.append(browser(None).post("/login/", {"username": "ann", "password": "x"}))
         answers.append(browser(None).get(f"/in/{'x' * 22}/"))
     for answer in answers:
         assert answer.status_code == 503 and answer["Retry-After"]
         assert "The database cannot be reached" in page_text(answer)
         assert not answer.cookies
+    assert head.status_code == 503
     [line] = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert "Connection refused" in line.getMessage()
     assert session_of(as_ann) == session

@@ -45,7 +45,7 @@ class Manifest:
 
 
 class HashingReader:
-    """A file whose read bytes go into a digest."""
+    """A file that adds what is read from it to a digest."""
 
     def __init__(self, file: IO[bytes], digest: Any) -> None:
         self.file = file

@@ -15,7 +15,7 @@ from crm.runtime.backup.programs import find_program, list_contents, script_of, 
 COPY_STATEMENT = re.compile(rb"COPY (\S+|\S*\".+\") \(.*\) FROM stdin;\n")
 END_OF_ROWS = b"\\.\n"
 COPY_BLOCK_BYTES = 256 * 1024
-# Tables whose rows are not backed up.
+# Tables that are backed up without their rows.
 WITHOUT_ROWS = {"public.django_session"}
 # What the restoring user need not be allowed: extensions belong to the server, and their comments to its administrator.
 NOT_RESTORED = re.compile(r"EXTENSION - pg_stat_statements |COMMENT - EXTENSION |SCHEMA - public |SCHEMA public ")

@@ -60,7 +60,7 @@ def start_dump(program: Path, target: Path, snapshot: str) -> subprocess.Popen[b
         "--no-password",
         "--schema=public",
         "--extension=*",
-        # Whoever reads a backup must not get sessions that are still valid.
+        # A reader of the backup must not get sessions that are still valid.
         "--exclude-table-data=django_session",
         f"--lock-wait-timeout={LOCK_WAIT}",
         f"--snapshot={snapshot}",
