@@ -4,9 +4,23 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
+from pghistory.middleware import HistoryMiddleware
 
+from crm import health
+from crm.outages import outage_response
 from crm.records.local_time import agency_as_reader, set_reader
+
+
+class HealthMiddleware:
+    """Answer health checks before hosts, HTTPS and sessions: a load balancer asks by address, over plain HTTP."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return health.answer(request) if request.path_info in health.PATHS else self.get_response(request)
 
 
 class ReaderTimeMiddleware:
@@ -22,9 +36,14 @@ class ReaderTimeMiddleware:
         with agency_as_reader():
             return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         if request.resolver_match.app_name == "admin":
-            set_reader(request.user)
+            try:
+                # Reads the session and the user, and so meets an outage first.
+                set_reader(request.user)
+            except Error as error:
+                return outage_or_raise(error)
+        return None
 
 
 class PageHeadersMiddleware:
@@ -40,3 +59,33 @@ class PageHeadersMiddleware:
         for name, value in settings.PAGE_HEADERS.items():
             response.headers.setdefault(name, value)
         return response
+
+
+class AuditMiddleware(HistoryMiddleware):
+    """Name the user to the row audit. For that it reads the session of a change, and so meets an outage first."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            return super().__call__(request)
+        except Error as error:
+            return outage_or_raise(error)
+
+
+class OutageMiddleware:
+    """Answer a view's failure because of the database or the disk with a page, whether DEBUG is on or not."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return outage_response(error)
+
+
+def outage_or_raise(error: Error) -> HttpResponse:
+    response = outage_response(error)
+    if response is None:
+        raise error
+    return response

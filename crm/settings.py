@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "crm.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "crm.middleware.PageHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -67,10 +68,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "crm.accounts.middleware.AccountMiddleware",
+    # The first to read the user.
     "crm.middleware.ReaderTimeMiddleware",
+    "crm.accounts.middleware.AccountMiddleware",
+    "crm.middleware.OutageMiddleware",
     # After authentication, because the row audit records the user.
-    "pghistory.middleware.HistoryMiddleware",
+    "crm.middleware.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

@@ -27,12 +27,13 @@ BEGIN
     RETURN context_id;
 END $$
 """
-# pg_stat_statements, where the server has loaded it.
+# pg_stat_statements, where the server has loaded it. Only a superuser may read what is loaded.
 LIBRARY = "pg_stat_statements"
 CAN_INSTALL_SQL = """
-SELECT current_setting('shared_preload_libraries') LIKE '%%' || %s || '%%'
-   AND (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+SELECT CASE WHEN (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+       current_setting('shared_preload_libraries') LIKE '%%' || %s || '%%'
    AND EXISTS (SELECT FROM pg_available_extensions WHERE name = %s)
+       ELSE false END
 """
 
 

@@ -16,9 +16,14 @@ from pathlib import Path
 
 from crm.runtime.embedded import locks
 
+# Seconds before a worker that ended is started again: doubled each time it ends soon, up to the maximum.
+FIRST_RESTART_DELAY, MAX_RESTART_DELAY = 1.0, 60.0
+# After so many seconds of work, an end counts as the first again.
+STABLE_AFTER_SECONDS = 60.0
 # Seconds. Gunicorn gives requests 30 to finish and a worker its jobs; then they are killed.
 SHUTDOWN_GRACE_SECONDS = 35
 WEB_PROCESSES, WEB_THREADS = 2, 4
+WORKER = "worker"
 
 
 class CannotServe(Exception):
@@ -61,11 +66,33 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 @dataclass
+class Restarts:
+    """When a process that ended is started again. Times are those of `time.monotonic`."""
+
+    started_at: float
+    delay: float = FIRST_RESTART_DELAY
+    # None while the process runs.
+    due_at: float | None = None
+
+    def plan(self, now: float) -> float:
+        """Plan the next start; return the seconds until then."""
+        if now - self.started_at > STABLE_AFTER_SECONDS:
+            self.delay = FIRST_RESTART_DELAY
+        wait = self.delay
+        self.due_at, self.delay = now + wait, min(self.delay * 2, MAX_RESTART_DELAY)
+        return wait
+
+    def begin(self, now: float) -> None:
+        self.started_at, self.due_at = now, None
+
+
+@dataclass
 class ProcessGroup:
     """The serving processes; each ends when the parent ends (see `crm.runtime.child_process`)."""
 
     folder: Path
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
+    worker_restarts: Restarts | None = None
 
     def start(self, name: str, module: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
         """Run a Python module as a child process called `name`."""
@@ -94,9 +121,31 @@ class ProcessGroup:
         """Run the mail catcher on an already listening socket."""
         self.start("mail catcher", "manage", "catch_mail", f"--fd={listener.fileno()}", pass_fds=(listener.fileno(),))
 
+    def start_worker(self) -> None:
+        """Run a worker, for the first time or again."""
+        self.start(WORKER, "manage", "worker")
+        if self.worker_restarts is None:
+            self.worker_restarts = Restarts(time.monotonic())
+        self.worker_restarts.begin(time.monotonic())
+
+    def restart_worker(self) -> str:
+        """Start an ended worker again once its pause is over; return what to say about it, or ""."""
+        restarts, now = self.worker_restarts, time.monotonic()
+        if restarts is None or self.processes[WORKER].poll() is None:
+            return ""
+        if restarts.due_at is None:
+            code = self.processes[WORKER].returncode
+            wait = restarts.plan(now)
+            return f"The worker ended unexpectedly (exit code {code}). It is started again in {wait:.0f} s; see above."
+        if now < restarts.due_at:
+            return ""
+        self.start_worker()
+        return "The worker is started again."
+
     def find_ended_process(self) -> str | None:
-        """Return the name of a process that has ended unexpectedly, or None."""
-        return next((name for name, child in self.processes.items() if child.poll() is not None), None)
+        """Return the name of a process that has ended unexpectedly and is not started again, or None."""
+        ended = (name for name, child in self.processes.items() if child.poll() is not None)
+        return next((name for name in ended if name != WORKER), None)
 
     def stop_all(self, kill_now: threading.Event) -> None:
         """Terminate all processes and kill those that do not end in time; set `kill_now` to skip the wait."""

@@ -9,6 +9,7 @@ import urllib.request
 import psutil
 import pytest
 
+from crm.runtime.serving import Restarts
 from tests.crm.processes import (
     PATIENCE_SECONDS,
     children_of,
@@ -96,13 +97,41 @@ def test_killed_serve_stops_its_children_and_its_mail_catcher(variables, tmp_pat
         assert wait_until(lambda: all_dead(children))
 
 
-@pytest.mark.parametrize(("name", "words"), [("worker", "manage"), ("web server", "gunicorn")])
-def test_death_of_one_child_stops_all_and_names_it(variables, name, words):
+def test_killed_worker_is_started_again_and_the_web_server_stays(variables, port):
+    with serving(**variables, **NO_CATCHER) as (serve, children, said):
+        web, worker = named(serve, "gunicorn"), named(serve, "worker")
+        worker.kill()
+        wait_for_line(serve, "The worker ended unexpectedly (exit code -9). It is started again in 1 s")
+        wait_for_line(serve, "The worker is started again.")
+        assert named(serve, "worker").pid != worker.pid
+        named(serve, "worker").kill()
+        wait_for_line(serve, "It is started again in 2 s")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/login/", timeout=10) as page:
+            assert page.status == 200
+        assert named(serve, "gunicorn") == web
+        # Stopped during the pause, too.
+        serve.send_signal(signal.SIGINT)
+        assert serve.wait(PATIENCE_SECONDS) == 0
+        assert all_dead(children)
+
+
+def test_pauses_before_a_restart_grow_until_a_worker_stays():
+    restarts, now, waits = Restarts(started_at=0.0), 0.0, []
+    for seconds_of_work in [1, 1, 1, 1, 1, 1, 1, 1, 61, 1]:
+        now += seconds_of_work
+        waits.append(restarts.plan(now))
+        assert restarts.due_at == now + waits[-1]
+        now = restarts.due_at
+        restarts.begin(now)
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 1, 2]
+
+
+def test_death_of_the_web_server_stops_all_and_names_it(variables):
     with running("manage.py", "serve", **variables, **NO_CATCHER) as serve:
         assert wait_until(lambda: len(children_of(serve.pid)) >= 2)
         children = children_of(serve.pid)
-        named(serve, words).kill()
-        wait_for_line(serve, f"The {name} ended unexpectedly (exit code -9). All processes are stopped")
+        named(serve, "gunicorn").kill()
+        wait_for_line(serve, "The web server ended unexpectedly (exit code -9). All processes are stopped")
         assert serve.wait(PATIENCE_SECONDS) == 1
         assert wait_until(lambda: all_dead(children))
 

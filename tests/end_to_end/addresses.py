@@ -173,6 +173,14 @@ def addresses(world: dict[type, Any]) -> Iterator[Address]:
         yield from of_pattern(pattern.name, list(pattern.pattern.converters), rows)
 
 
+# The arguments of pages that are no record's.
+ARGUMENTS = {
+    "choose_password": [["AA", "unknown"]],
+    "app_list": [["leads"], ["crm"], ["auth"]],
+    "reference_picker": [[label] for label in REFERENCE_TABLES.values()],
+}
+
+
 def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[Address]:
     table = OTHER_KEYS.get(name) or next(
         (table for table in rows if name.startswith(table + "_") or name == f"{table}_change"), ""
@@ -180,12 +188,8 @@ def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[A
     row = rows.get(table) or (rows["crm_user"] if name == "auth_user_password_change" else None)
     if name in OUTSIDE:
         yield Address(reverse(name, args=["A" * 22]), name)
-    elif name == "choose_password":
-        yield Address(reverse(f"admin:{name}", args=["AA", "unknown"]), name)
-    elif name == "app_list":
-        yield from (Address(reverse(f"admin:{name}", args=[label]), name) for label in ("leads", "crm", "auth"))
-    elif name == "reference_picker":
-        yield from (Address(reverse(f"admin:{name}", args=[label]), name) for label in REFERENCE_TABLES.values())
+    elif name in ARGUMENTS:
+        yield from (Address(reverse(f"admin:{name}", args=args), name) for args in ARGUMENTS[name])
     elif not wanted:
         yield Address(reverse(f"admin:{name}"), name, row)
     elif name == "inbox_draft_outgoing":

@@ -57,7 +57,7 @@ class Command(BaseCommand):
             with open_listener(host, port) as listener:
                 process_group.start_web(listener)
             if with_worker:
-                process_group.start("worker", "manage", "worker")
+                process_group.start_worker()
             if settings.MAIL_IS_CAUGHT:
                 self._catch_mail(process_group)
             self._watch(process_group, host, port, address, stop)
@@ -87,6 +87,9 @@ class Command(BaseCommand):
                 raise CannotServe(
                     f"The {name} ended unexpectedly (exit code {code}). All processes are stopped; see above."
                 )
+            if line := process_group.restart_worker():
+                self.stdout.write(line)
+                self.stdout.flush()
             if not announced and is_serving(host, port):
                 announced = True
                 self.stdout.write(f"The CRM runs at {address} (press Ctrl-C to stop).")

@@ -1,0 +1,304 @@
+"""`manage.py backup` and `restore`: all of the database and the files, or nothing."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import tarfile
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from unittest import mock
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from crm.models import ActivityLog
+from crm.runtime.backup import database, stored_files
+from crm.runtime.backup.archive import MANIFEST, MANIFEST_DIGEST
+from crm.runtime.backup.database import count_rows
+from crm.runtime.backup.exceptions import BackupError
+from crm.runtime.backup.programs import candidates, find_program, major_version
+from inbox.models import EmailDelivery, Message, MessageState
+from inbox.outgoing.outbox import compose
+from inbox.outgoing.send_queue import enqueue_send, send_queued_email
+from leads.models import Lead
+from tests.cast import make_lead, make_thread
+from tests.crm.processes import current_database_url, running, wait_until
+from tests.template_database import connected_to
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FILES = {"attachments/a.pdf": b"A", "sources/mé il.mbox": b"From x\n" * 10_000, "empty": b""}
+
+
+def run(*arguments) -> str:
+    output = io.StringIO()
+    call_command(*arguments, stdout=output)
+    return output.getvalue()
+
+
+def refusal(*arguments) -> str:
+    with pytest.raises(CommandError) as refused:
+        run(*arguments)
+    return str(refused.value)
+
+
+def write_files(folder, files):
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def read_files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def media(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "media"
+    write_files(settings.MEDIA_ROOT, FILES)
+    return settings.MEDIA_ROOT
+
+
+@pytest.fixture(scope="module")
+def backups(tmp_path_factory):
+    """A folder for the backup that the tests of this file share."""
+    return tmp_path_factory.mktemp("backups")
+
+
+@pytest.fixture
+def archive(media, tmp_path, backups):
+    """A backup of one lead and some files."""
+    if not (backups / "backup.tar").exists():
+        make_lead(contact_name="Zoë\tTab\\N", custom_fields={"note": "two\nlines"})
+        run("backup", backups / "backup.tar")
+    return Path(shutil.copy(backups / "backup.tar", tmp_path))
+
+
+@contextmanager
+def other_database():
+    """Connect inside the block to an empty database, as its owner, who may do nothing else on the server."""
+    name = f"{connection.settings_dict['NAME']}_restored"
+    owner = {"USER": name, "PASSWORD": "s3cret-of-test"}
+    with psycopg.connect(current_database_url("postgres"), autocommit=True) as server:
+        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        server.execute(f"DROP ROLE IF EXISTS {name}")
+        server.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{owner['PASSWORD']}'")
+        server.execute(f"CREATE DATABASE {name} OWNER {name}")
+        try:
+            with mock.patch.dict(connection.settings_dict, owner), connected_to(name):
+                yield name
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            server.execute(f"DROP ROLE {name}")
+
+
+def contents(path):
+    with tarfile.open(path) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar}
+
+
+def write_archive(path, members):
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def with_manifest(path, **changes):
+    """Rewrite the manifest of an archive, with a fitting digest."""
+    members = contents(path)
+    text = json.dumps({**json.loads(members[MANIFEST]), **changes}).encode()
+    write_archive(path, {**members, MANIFEST: text, MANIFEST_DIGEST: sha256(text).hexdigest().encode()})
+
+
+def test_restore_brings_back_database_and_files_as_they_were(media, tmp_path):
+    make_lead(contact_name="Zoë\tTab\\N", custom_fields={"note": "two\nlines"})
+    path = tmp_path / "backup.tar"
+    run("backup", path)
+    rows, leads, entries = count_rows(), list(Lead.objects.values()), list(ActivityLog.objects.order_by("pk").values())
+    with other_database() as name:
+        assert "3 stored files. Everyone signs in again." in run("restore", path)
+        assert count_rows() == rows
+        assert list(Lead.objects.values()) == leads
+        assert list(ActivityLog.objects.order_by("pk").values()) == entries
+        assert read_files(media) == FILES
+        # Triggers, constraints and sequences are there, too: the restored CRM takes in a new lead.
+        make_lead()
+        shutil.rmtree(media)
+        write_files(media, {"later": b"x"})
+        assert refusal("restore", path) == (
+            f"The database {name} is not empty. Use --replace to delete what it holds. Nothing was changed."
+        )
+        run("restore", path, "--replace", "--no-input")
+        assert count_rows() == rows
+        assert read_files(media) == FILES
+        call_command("migrate", "--check", verbosity=0)
+
+
+def test_backup_names_what_it_holds_and_what_it_lacks(media, tmp_path):
+    said = run("backup", tmp_path)
+    [path] = tmp_path.glob("crm-*.tar")
+    assert f"Backed up to {path} and read back: " in said
+    assert "CREDENTIALS_KEYS" in said and "SECRET_KEY" in said
+    assert path.stat().st_mode & 0o777 == 0o600
+    manifest = json.loads(contents(path)[MANIFEST])
+    assert manifest["file_count"] == 3 and manifest["rows"]["public.leads"] == 0
+    assert refusal("backup", path) == f"{path} exists. Choose another name. There is no backup."
+
+
+def test_backup_holds_no_session(as_ann, media, tmp_path):
+    archive = tmp_path / "backup.tar"
+    run("backup", archive)
+    with other_database():
+        run("restore", archive)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM django_session")
+            assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("part", [b"database.dump", b"PGDMP", b"From x", b"manifest.json", b"created_at"])
+def test_damaged_backup_is_refused(archive, media, part):
+    data = bytearray(archive.read_bytes())
+    data[data.index(part)] ^= 1
+    archive.write_bytes(data)
+    with other_database():
+        assert "damaged" in refusal("restore", archive)
+        assert not database.has_tables()
+    assert read_files(media) == FILES
+
+
+@pytest.mark.parametrize("part", [0, 0.5, 0.95])
+def test_backup_that_is_cut_off_is_refused(archive, part):
+    os.truncate(archive, int(archive.stat().st_size * part))
+    assert "damaged" in refusal("restore", archive)
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "files/../../escaped"])
+def test_backup_with_a_file_elsewhere_is_refused(archive, name):
+    write_archive(archive, {name: b"x", **contents(archive)})
+    assert "which no backup holds" in refusal("restore", archive)
+
+
+def test_backup_of_newer_version_is_refused(archive):
+    with_manifest(archive, migrations=["leads.9999_from_the_future"])
+    said = refusal("restore", archive)
+    assert "leads.9999_from_the_future, which this version lacks. Update the program first." in said
+
+
+def test_dump_that_lacks_rows_restores_nothing(archive, media):
+    manifest = json.loads(contents(archive)[MANIFEST])
+    with_manifest(archive, rows={**manifest["rows"], "public.leads": 2})
+    shutil.rmtree(media)
+    write_files(media, {"present": b"x"})
+    with other_database():
+        said = refusal("restore", archive)
+        assert said == "The dump has 1 rows of public.leads instead of 2. Nothing was changed."
+        assert not database.has_tables()
+    assert read_files(media) == {"present": b"x"}
+
+
+def test_restore_interrupted_in_the_last_step_changes_nothing(archive, media, monkeypatch):
+    exchange = stored_files.FileExchange.exchange
+
+    def interrupted(self):
+        exchange(self)
+        raise KeyboardInterrupt
+
+    with other_database():
+        run("restore", archive)
+        make_lead()
+        write_files(media, {"later": b"x"})
+        monkeypatch.setattr(stored_files.FileExchange, "exchange", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run("restore", archive, "--replace", "--no-input")
+        assert Lead.objects.count() == 2
+    assert read_files(media) == {**FILES, "later": b"x"}
+
+
+def test_files_of_a_killed_restore_are_not_deleted(archive, media):
+    before = media / ".restore-x" / "before"
+    write_files(before, {"old": b"x"})
+    with other_database():
+        assert f"Those from before it are in {before}: move them back" in refusal("restore", archive)
+    (before / "old").unlink()
+    with other_database():
+        run("restore", archive)
+    assert read_files(media) == FILES
+
+
+def test_restore_refuses_a_database_in_use(archive):
+    with other_database() as name, psycopg.connect(current_database_url(name)):
+        said = refusal("restore", archive)
+        assert said.startswith("The database is in use (1 other session). Stop the web server and all workers first.")
+
+
+@pytest.mark.parametrize(("answer", "leads"), [("y", 1), ("", 2)])
+def test_replacing_asks_first(archive, monkeypatch, answer, leads):
+    with other_database():
+        run("restore", archive)
+        make_lead()
+        monkeypatch.setattr("builtins.input", lambda question: answer)
+        if answer:
+            run("restore", archive, "--replace")
+        else:
+            assert refusal("restore", archive, "--replace") == "Nothing was changed."
+        assert Lead.objects.count() == leads
+
+
+def test_waiting_email_is_not_sent_again_after_a_restore(media, tmp_path, ann, smtp_sink):
+    lead = make_lead(assigned_to=ann)
+    thread = make_thread(lead=lead)
+    email = compose(
+        thread, sender=ann, to=["lee@example.com"], subject="Hi", text="Hello", message_id="<1@agency.example>", by=ann
+    )
+    delivery = enqueue_send(email, by=ann)
+    path = tmp_path / "backup.tar"
+    run("backup", path)
+    with other_database():
+        run("restore", path)
+        EmailDelivery.objects.update(run_after=timezone.now())
+        send_queued_email(delivery.pk)
+        assert Message.objects.get(pk=email.pk).state == MessageState.UNCERTAIN
+    assert smtp_sink.emails == []
+
+
+def test_backup_ended_by_a_signal_leaves_no_file(media, tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    variables = {"DATABASE_URL": current_database_url(), "DATA_DIR": str(tmp_path / "data")}
+    with psycopg.connect(current_database_url()) as session:
+        session.execute("LOCK TABLE leads")
+        with running("manage.py", "backup", str(folder / "b.tar"), **variables) as backup:
+            assert wait_until(lambda: list(folder.glob(".b.tar.unfinished-*/*")))
+            backup.send_signal(signal.SIGTERM)
+            assert backup.wait(60) != 0
+    assert list(folder.iterdir()) == []
+
+
+def test_programs_are_as_new_as_the_server():
+    [first, *_] = candidates("pg_dump")
+    assert find_program("pg_dump", 15) == first
+    with pytest.raises(BackupError, match=r"pg_dump of PostgreSQL 99 or newer in PATH\. Found: .*pg_dump"):
+        find_program("pg_dump", 99)
+    assert major_version(first) >= 15
+
+
+def test_password_is_no_argument(monkeypatch, media, tmp_path):
+    commands = []
+    popen = database.start_dump.__globals__["subprocess"].Popen
+
+    def note(command, **options):
+        commands.append([str(part) for part in command])
+        return popen(command, **options)
+
+    monkeypatch.setattr("crm.runtime.backup.programs.subprocess.Popen", note)
+    monkeypatch.setitem(connection.settings_dict, "PASSWORD", "s3cret-of-test")
+    said = run("backup", tmp_path / "b.tar")
+    assert commands and "s3cret-of-test" not in f"{commands}{said}"

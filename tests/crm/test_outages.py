@@ -1,0 +1,130 @@
+"""Without a database, or with one that only reads, there is a page with a sentence, and everyone stays logged in."""
+
+import contextlib
+import errno
+import logging
+
+import pytest
+from django.db import connection
+
+from crm import outages
+from tests.cast import browser, make_lead, make_suggestion, page_text
+from tests.crm.processes import free_port
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def own_log(monkeypatch):
+    monkeypatch.setattr(outages, "outage_log", outages.OutageLog())
+
+
+@pytest.fixture(params=[True, False], ids=["debug", "production"])
+def debug(request, settings):
+    settings.DEBUG = request.param
+
+
+@contextlib.contextmanager
+def database_away():
+    """Connect to a port inside the block at which nobody listens."""
+    place = {name: connection.settings_dict[name] for name in ("HOST", "PORT")}
+    connection.close()
+    connection.settings_dict.update(HOST="127.0.0.1", PORT=str(free_port()))
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(place)
+
+
+@contextlib.contextmanager
+def read_only_database():
+    connection.ensure_connection()
+    connection.connection.execute("SET default_transaction_read_only = on")
+    try:
+        yield
+    finally:
+        connection.connection.execute("RESET default_transaction_read_only")
+
+
+def approve_url(ann) -> str:
+    return f"/suggestions/suggestion/{make_suggestion(lead=make_lead(assigned_to=ann)).pk}/do/approve/"
+
+
+def session_of(client) -> str:
+    return client.cookies["sessionid"].value
+
+
+@pytest.mark.usefixtures("debug")
+def test_database_away_is_a_page_and_one_line_and_nobody_is_logged_out(as_ann, caplog):
+    session = session_of(as_ann)
+    with database_away(), caplog.at_level(logging.WARNING):
+        answers = [as_ann.get("/"), as_ann.get("/leads/lead/"), as_ann.post("/inbox/thread/")]
+        head = as_ann.head("/leads/lead/")
+        answers.append(browser(None).post("/login/", {"username": "ann", "password": "x"}))
+        answers.append(browser(None).get(f"/in/{'x' * 22}/"))
+    for answer in answers:
+        assert answer.status_code == 503 and answer["Retry-After"]
+        assert "The database cannot be reached" in page_text(answer)
+        assert not answer.cookies
+    assert head.status_code == 503
+    [line] = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "Connection refused" in line.getMessage()
+    assert session_of(as_ann) == session
+    assert as_ann.get("/leads/lead/").status_code == 200
+
+
+@pytest.mark.usefixtures("debug")
+def test_read_only_database_shows_pages_and_refuses_changes(as_ann, ann, caplog):
+    address = approve_url(ann)
+    with read_only_database():
+        assert as_ann.get("/leads/lead/").status_code == 200
+        refused = as_ann.post(address, {})
+    assert refused.status_code == 503
+    assert "The database accepts no changes at the moment, so your change was not saved." in page_text(refused)
+    assert "The database is read-only" in caplog.text
+    assert as_ann.get("/leads/lead/").status_code == 200
+
+
+@pytest.mark.parametrize("code", ["53100", "53300", "57P01", "57P03", "08006"])
+def test_failing_server_is_a_page(as_ann, ann, monkeypatch, code):
+    def fail(*args, **kwargs):
+        with connection.cursor() as cursor:
+            cursor.execute(f"DO $$ BEGIN RAISE EXCEPTION 'no more room' USING ERRCODE = '{code}'; END $$")
+
+    monkeypatch.setattr("suggestions.admin.suggestion_context", fail)
+    answer = as_ann.get(approve_url(ann))
+    assert answer.status_code == 503
+    assert ("The disk is full" in page_text(answer)) == (code == "53100")
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 503), (errno.EDQUOT, 503), (errno.EROFS, 503)])
+def test_full_disk_is_a_page(as_ann, ann, monkeypatch, number, status):
+    def fail(*args, **kwargs):
+        raise OSError(number, "No space left on device", "/files/x")
+
+    monkeypatch.setattr("suggestions.admin.suggestion_context", fail)
+    answer = as_ann.get(approve_url(ann))
+    assert answer.status_code == status
+    assert "The disk is full or cannot be written to" in page_text(answer)
+
+
+def test_other_errors_are_no_outage(as_ann, ann, monkeypatch):
+    def fail(*args, **kwargs):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nothing")
+
+    monkeypatch.setattr("suggestions.admin.suggestion_context", fail)
+    as_ann.raise_request_exception = False
+    assert as_ann.get(approve_url(ann)).status_code == 500
+    assert outages.find_outage(FileNotFoundError(errno.ENOENT, "No such file")) is None
+
+
+def test_cause_is_repeated_only_while_it_stays(caplog, monkeypatch):
+    outage = outages.disk_full("no room")
+    for _ in range(3):
+        outages.outage_log.report(outage)
+    assert len(caplog.records) == 1
+    monkeypatch.setattr(outages, "REPEAT_AFTER", 0)
+    outages.outage_log.report(outage)
+    assert len(caplog.records) == 2
