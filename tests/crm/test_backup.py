@@ -159,7 +159,7 @@ def test_backup_holds_no_session(as_ann, media, tmp_path):
     with other_database():
         run("restore", archive)
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM django_session")
+            cursor.execute("SELECT count(*) FROM user_sessions")
             assert cursor.fetchone() == (0,)
 
 

@@ -40,10 +40,10 @@ def page_text(page, thread, **asked) -> str:
 
 def test_messages_are_chronological_and_marked_by_direction(as_max):
     thread = make_thread(lead=make_lead())
-    add_message(thread, "Second", "out", hours=2)
-    add_message(thread, "First", hours=1)
+    add_message(thread, "Our answer", "out", hours=2)
+    add_message(thread, "Their question", hours=1)
     page = page_text(as_max, thread)
-    assert page.index("First") < page.index("Second")
+    assert page.index("Their question") < page.index("Our answer")
     assert page.count('class="msg out"') == page.count('class="msg"') == 1
 
 

@@ -175,7 +175,7 @@ def test_error_file_lists_line_reason_and_cells(write_file, tmp_path):
         ["2", f"name “A\ufffd” contains {BROKEN}.", "A\x01", "a@x.example", "two\nlines", "0.1"],
         ["4", "The row has no name, company, address or phone.", "", "", "x", ""],
         ["7", "The row has 1 cell instead of 4; it may be cut off.", "Eve"],
-        ["6", "Duplicate: line 5 already has the address C@x.example.", "Dora", "C@x.example", "=1+1", ""],
+        ["6", "Duplicate: line 5 already has the address C@x.example.", "Dora", "C@x.example", "'=1+1", ""],
     ]
 
 

@@ -57,6 +57,10 @@ SECRET_COLUMNS: set[str] = set()
 # Tables that hold nothing of their own about a person, with the reason. All others are reached by a key or a finder.
 WITHOUT_PERSONS: dict[str, str] = {
     "crm.user": "Staff.",
+    "crm.loginlimit": "Failed logins of staff, by digest and network address.",
+    "crm.usersession": "Sessions of staff.",
+    "crm.secondfactor": "Second factors of staff.",
+    "crm.rolesecurity": "Roles that need a second factor.",
     "crm.savedview": "Views of lists that staff saved.",
     "crm.tag": "Names and colours of tags.",
     "crm.customfield": "What the custom fields of a table mean.",

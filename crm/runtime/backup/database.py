@@ -16,7 +16,7 @@ COPY_STATEMENT = re.compile(rb"COPY (\S+|\S*\".+\") \(.*\) FROM stdin;\n")
 END_OF_ROWS = b"\\.\n"
 COPY_BLOCK_BYTES = 256 * 1024
 # Tables that are backed up without their rows.
-WITHOUT_ROWS = {"public.django_session"}
+WITHOUT_ROWS = {"public.user_sessions"}
 # What the restoring user need not be allowed: extensions belong to the server, and their comments to its administrator.
 NOT_RESTORED = re.compile(r"EXTENSION - pg_stat_statements |COMMENT - EXTENSION |SCHEMA - public |SCHEMA public ")
 # A setting that a newer program sets first, by the version of the server that knows it.

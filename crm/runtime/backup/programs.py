@@ -61,7 +61,7 @@ def start_dump(program: Path, target: Path, snapshot: str) -> subprocess.Popen[b
         "--schema=public",
         "--extension=*",
         # A reader of the backup must not get sessions that are still valid.
-        "--exclude-table-data=django_session",
+        "--exclude-table-data=user_sessions",
         f"--lock-wait-timeout={LOCK_WAIT}",
         f"--snapshot={snapshot}",
         f"--file={target}",
