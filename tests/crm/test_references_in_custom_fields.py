@@ -100,6 +100,12 @@ def test_picker_answers_for_every_table(as_max, table):
     assert as_max.get(f"/references/{table}/", {"term": "some name"}).status_code == 200
 
 
+@pytest.mark.parametrize("term", ["\0", "a\0b", "%", "'", "(", "x" * 3_000, "שלום 😀"])
+@pytest.mark.parametrize("table", ["crm.user", "crm.client"])
+def test_picker_answers_whatever_is_typed(as_max, table, term):
+    assert as_max.get(f"/references/{table}/", {"term": term}).status_code == 200
+
+
 def test_picker_refuses_other_tables(as_max):
     assert as_max.get("/references/inbox.mailbox/").status_code == 404
 
