@@ -30,7 +30,7 @@ from tests.crm.test_custom_fields import edit, listed
 
 pytestmark = pytest.mark.django_db
 NO_ACCESS = "or you do not have access to it. Choose one from the list."
-HIDDEN = "Another owner’s client"
+HIDDEN, UNKNOWN = "Another owner’s client", "Unknown client"
 
 
 def make_reference(**kw) -> CustomField:
@@ -263,11 +263,40 @@ def test_filters_find_records_by_their_reference(as_max):
 def test_chip_and_sheet_name_the_record_only_to_those_who_may_open_it(as_ann, as_max, hidden):
     make_reference()
     query = f"?cf.referrer~op=any&cf.referrer={hidden.pk}"
-    for page, name in ((as_max, "Secret Sam"), (as_ann, HIDDEN)):
+    for page, name in ((as_max, "Secret Sam"), (as_ann, UNKNOWN)):
         (chip,) = page.get(f"/crm/client/{query}").context["cl"].chips()
         assert (chip["label"], chip["value"]) == ("Referred by", f"is any of {name}")
         sheet = page_text(page.get(f"/crm/client/filters/{query}"))
         assert f'<option value="{hidden.pk}" selected>{name}</option>' in sheet
+
+
+def keys_without_access(bob) -> list[str]:
+    """Return the keys of a hidden client, of a deleted one, and of none."""
+    deleted = make_client(name="Gone Gil")
+    soft_delete(deleted, by=make_user("root", is_superuser=True))
+    return [str(make_client(assigned_to=bob).pk), str(deleted.pk), str(uuid4())]
+
+
+def test_filters_do_not_say_which_records_exist(as_ann, bob):
+    make_reference()
+    for key in keys_without_access(bob):
+        query = f"?cf.referrer={key}"
+        (chip,) = as_ann.get(f"/crm/client/{query}").context["cl"].chips()
+        assert chip["value"] == f"is {UNKNOWN}"
+        sheet = page_text(as_ann.get(f"/crm/client/filters/{query}"))
+        assert f'<option value="{key}" selected>{UNKNOWN}</option>' in sheet
+
+
+def test_refused_forms_do_not_say_which_records_exist(as_ann, ann, bob, hidden):
+    make_reference()
+    client = refer(hidden, assigned_to=ann)
+    for key in keys_without_access(bob):
+        text = page_text(edit(as_ann, client, **{"custom_fields.referrer": key}))
+        assert f'<option value="{key}" selected>{UNKNOWN}</option>' in text
+        form = set_field_action(Client)({"field": "referrer", "value.referrer": key}, user=ann)
+        assert not form.is_valid() and f'<option value="{key}" selected>{UNKNOWN}</option>' in str(form["value"])
+    text = page_text(edit(as_ann, client, name="", **{"custom_fields.referrer": str(hidden.pk)}))
+    assert f'<option value="{hidden.pk}" selected>{HIDDEN}</option>' in text
 
 
 def test_a_list_with_a_reference_filter_brings_the_files_of_the_picker(as_max):
