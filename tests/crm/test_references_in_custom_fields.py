@@ -270,6 +270,15 @@ def test_chip_and_sheet_name_the_record_only_to_those_who_may_open_it(as_ann, as
         assert f'<option value="{hidden.pk}" selected>{name}</option>' in sheet
 
 
+def test_filters_find_keys_in_capitals(as_max):
+    make_reference()
+    olga = make_client(name="Olga")
+    make_client(name="by Olga", custom_fields={"referrer": str(olga.pk).upper()})
+    for key in (str(olga.pk), str(olga.pk).upper()):
+        assert listed(as_max, f"cf.referrer={key}") == ["by Olga"]
+        assert listed(as_max, f"cf.referrer~op=not&cf.referrer={key}") == ["Olga"]
+
+
 def keys_without_access(bob) -> list[str]:
     """Return the keys of a hidden client, of a deleted one, and of none."""
     deleted = make_client(name="Gone Gil")
