@@ -166,6 +166,7 @@ def test_months_that_filters_do_not_compare_have_no_link(ada, kind):
     days = ["0001-01-01", "1899-12-31", "1900-01-01", "2024-02-29", "2199-12-31", "2200-01-01", "9999-12-31"]
     chart = chart_of_values(ada, kind, [f"{day}{clock}" for day in days])
     assert [bool(group.query) for group in chart.groups] == [False, False, True, True, True, False, False]
+    assert chart.groups[2].label == "Jan 1900"  # the months are in their order
 
 
 def test_moment_beyond_the_last_year_of_the_reader_is_a_group(ada):
@@ -269,6 +270,8 @@ def test_questions_of_the_chosen_line_group_its_leads(ada):
     assert chart.total.count == 4
     for group in chart.groups:
         assert listed(ada, group.query) == group.count
+    everywhere = load_chart(ada, by="answer.pet.species", order="answer.pet.species")
+    assert (groups(everywhere), everywhere.total.count) == (groups(chart), 4)  # leads of other lines have no group
     assert "answer.pet.species" not in browser(ada).get(f"{LEADS}chart/").context["choice"].groupings
 
 
