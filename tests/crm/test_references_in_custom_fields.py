@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.custom_fields.references import ReferenceNames, record_key
 from crm.records.transitions import create, save_edit, set_custom_field, soft_delete
 from crm.screens.custom_fields.bulk_edit import set_field_action
+from crm.screens.export import columns
 from inbox.email_templates.custom_placeholders import custom_values
 from tests.cast import (
     allow_export,
@@ -117,8 +119,9 @@ def test_form_stores_a_chosen_record_and_refuses_others(as_ann, ann, hidden):
     make_reference()
     client, other = make_client(assigned_to=ann), make_client(assigned_to=ann)
     for wrong in (str(hidden.pk), str(uuid4()), str(make_lead().pk)):
-        text = page_text(edit(as_ann, client, **{"custom_fields.referrer": wrong}))
-        assert NO_ACCESS in text and "Secret Sam" not in text
+        answer = edit(as_ann, client, **{"custom_fields.referrer": wrong})
+        assert NO_ACCESS in page_text(answer) and "Secret Sam" not in page_text(answer)
+        assert set(answer.context["adminform"].form.errors) == {"custom_fields"}  # and no note above the form
     text = page_text(edit(as_ann, client, **{"custom_fields.referrer": "Bob"}))
     assert "“Bob” is not a record. Choose one from the list." in text
     assert edit(as_ann, client, **{"custom_fields.referrer": str(other.pk)}).status_code == 302
@@ -232,6 +235,24 @@ def test_export_names_only_what_the_user_may_open_and_adds_the_key(ann, bob, hid
     rows = list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode("utf-8-sig"))))
     cells = {row["Name"]: row["Referred by"] for row in rows}
     assert cells == {"First": f"Open Olga ({known.pk})", "Second": "", "Third": "Bob", "Open Olga": ""}
+
+
+def test_export_of_too_many_keys_for_columns_names_only_what_the_user_may_open(ann, bob, hidden, monkeypatch):
+    monkeypatch.setattr(columns, "MAX_CUSTOM_FIELD_COLUMNS", 0)
+    make_reference()
+    allow_export(ann)
+    known = make_client(name="Open Olga", assigned_to=ann)
+    for target in (known, hidden):
+        fields = {"referrer": str(target.pk), "size": None, "pet": "cat"}
+        make_client(name=f"By {target}", custom_fields=fields, assigned_to=ann)
+    response = browser(ann).post("/crm/client/export/")
+    rows = csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode("utf-8-sig")))
+    others = {"size": None, "pet": "cat"}
+    assert {row["Name"]: json.loads(row["Custom fields"] or "{}") for row in rows} == {
+        "Open Olga": {},
+        "By Open Olga": {"referrer": f"Open Olga ({known.pk})", **others},
+        "By Secret Sam": others,
+    }
 
 
 def test_placeholder_is_the_name_if_the_sender_may_open_the_record(ann, max, hidden):
