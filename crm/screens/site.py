@@ -13,9 +13,15 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
+from crm.text.cleaning import strip_nul
+
 
 class RecordAutocompleteView(AutocompleteJsonView):
     """Django's autocomplete view, with a notice if the search text is invalid."""
+
+    def process_request(self, request: HttpRequest) -> tuple[str, Any, Any, str]:
+        term, *others = super().process_request(request)
+        return strip_nul(term), *others
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         answer = super().get(request, *args, **kwargs)

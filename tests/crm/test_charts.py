@@ -6,7 +6,7 @@ from crm.models import ActivityLog, CustomField, FieldUsage
 from crm.records.field_usage import buffer, write_counts
 from crm.screens.charts import counting
 from crm.screens.charts.counting import MAX_GROUPS
-from leads.models import InsuranceType, Lead
+from leads.models import InsuranceType, Lead, Policy
 from tests.cast import (
     allow_export,
     browser,
@@ -107,6 +107,88 @@ def test_each_group_counts_the_rows_of_its_list(ada, leads, by, expected):
             assert listed(ada, group.query) == group.count
 
 
+def chart_of_values(user, kind: str, values: list, **options):
+    """Return the chart by a field of leads that have `values`, after comparing each group with the list behind it."""
+    CustomField.objects.create(table="leads.lead", key="it's {x} 100%", label="Anything", kind=kind, **options)
+    for value in values:
+        lead = make_lead()
+        Lead.objects.filter(pk=lead.pk).update(custom_fields={"it's {x} 100%": value})
+    chart = load_chart(user, by="cf.it's {x} 100%")
+    for group in chart.groups:
+        if group.query:
+            assert (group.label, listed(user, group.query)) == (group.label, group.count)
+    return chart
+
+
+def test_texts_that_look_like_other_values_are_groups_of_their_own(ada):
+    values = [
+        "1",
+        1,
+        1.0,
+        "1.0",
+        "01",
+        "1_000",
+        1000,
+        "١",
+        "1e3",
+        1e300,
+        "true",
+        True,
+        "false",
+        "A\tb",
+        "none",
+        "%s {x}",
+    ]
+    chart = chart_of_values(ada, "text", values)
+    counts = groups(chart)
+    assert (counts["1"], counts["1.0"], counts["true"], counts["1000"], counts["1_000"]) == (3, 1, 2, 1, 1)
+    assert all(group.query for group in chart.groups)
+
+
+def test_group_that_filters_cannot_name_has_no_link(ada):
+    chart = chart_of_values(ada, "text", ["Oslo", " Oslo", "Oslo\u2028", "\t"])
+    assert {group.label: bool(group.query) for group in chart.groups} == {
+        "Oslo": True,
+        " Oslo": False,
+        "Oslo\u2028": False,
+        "\t": False,
+    }
+
+
+def test_choice_that_a_record_has_twice_counts_once(ada):
+    options = [{"value": "cat", "label": "Cat"}]
+    assert groups(chart_of_values(ada, "choices", [["cat", "cat"], ["cat"]], choices=options)) == {"Cat": 2}
+
+
+@pytest.mark.parametrize("kind", ["date", "date_time"])
+def test_months_that_filters_do_not_compare_have_no_link(ada, kind):
+    clock = "" if kind == "date" else "T12:00:00+00:00"
+    days = ["0001-01-01", "1899-12-31", "1900-01-01", "2024-02-29", "2199-12-31", "2200-01-01", "9999-12-31"]
+    chart = chart_of_values(ada, kind, [f"{day}{clock}" for day in days])
+    assert [bool(group.query) for group in chart.groups] == [False, False, True, True, True, False, False]
+    assert chart.groups[2].label == "Jan 1900"  # the months are in their order
+
+
+def test_moment_beyond_the_last_year_of_the_reader_is_a_group(ada):
+    ada.time_zone = "Asia/Tokyo"
+    ada.save()
+    chart = chart_of_values(ada, "date_time", ["9999-12-31T23:59:59+00:00", "2026-01-01T00:00:00+00:00"])
+    assert [group.count for group in chart.groups] == [1, 1]
+
+
+def test_spellings_of_a_carrier_are_one_group_as_its_filter_unites_them(ada):
+    spellings = ["Harbor", "HARBOR", "ΣΊΣΥΦΟΣ", "Σίσυφος", "ſtone", "Stone", " Harbor"]
+    for name in spellings:
+        policy = make_policy()
+        Policy.objects.filter(pk=policy.pk).update(carrier=name)
+    chart = load_chart(ada, "/leads/policy/", by="carrier")
+    assert sum(group.count for group in chart.groups) == len(spellings)
+    for group in chart.groups:
+        assert bool(group.query) == (group.label != " Harbor")
+        if group.query:
+            assert (group.label, listed(ada, group.query, "/leads/policy/")) == (group.label, group.count)
+
+
 @pytest.mark.parametrize("by", ["stage", "tier", "line", "source", "cf.seen"])
 def test_groups_of_every_filter_lead_to_their_rows(ada, leads, by):
     make_lead(line="auto", status_id="PROPOSAL_SENT", source_type="REFERRAL")
@@ -188,6 +270,8 @@ def test_questions_of_the_chosen_line_group_its_leads(ada):
     assert chart.total.count == 4
     for group in chart.groups:
         assert listed(ada, group.query) == group.count
+    everywhere = load_chart(ada, by="answer.pet.species", order="answer.pet.species")
+    assert (groups(everywhere), everywhere.total.count) == (groups(chart), 4)  # leads of other lines have no group
     assert "answer.pet.species" not in browser(ada).get(f"{LEADS}chart/").context["choice"].groupings
 
 

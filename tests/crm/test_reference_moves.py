@@ -51,6 +51,20 @@ def test_references_to_the_loser_follow_to_the_winner_and_return(root):
     assert value_of(other) == str(winner.pk)
 
 
+def test_keys_in_capitals_follow_and_are_emptied_too(root):
+    make_reference()
+    loser, winner = make_contact(), make_contact()
+    client = make_client(custom_fields={"it's 100%": str(loser.pk).upper()})
+    made = merge(winner, loser, {}, by=root)
+    assert value_of(client) == str(winner.pk)
+    unmerge(made, by=root)
+    assert value_of(client) == str(loser.pk)
+    Client.objects.filter(pk=client.pk).update(custom_fields={"it's 100%": str(loser.pk).upper()})
+    soft_delete(loser, by=root)
+    purge(Contact.everything.get(pk=loser.pk), by=root)
+    assert value_of(client) is None
+
+
 def test_a_reference_that_was_changed_after_the_merge_stays(root):
     field = make_reference()
     loser, winner, third = make_contact(), make_contact(), make_contact()

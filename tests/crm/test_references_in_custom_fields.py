@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.custom_fields.references import ReferenceNames, record_key
 from crm.records.transitions import create, save_edit, set_custom_field, soft_delete
 from crm.screens.custom_fields.bulk_edit import set_field_action
+from crm.screens.export import columns
 from inbox.email_templates.custom_placeholders import custom_values
 from tests.cast import (
     allow_export,
@@ -30,7 +32,7 @@ from tests.crm.test_custom_fields import edit, listed
 
 pytestmark = pytest.mark.django_db
 NO_ACCESS = "or you do not have access to it. Choose one from the list."
-HIDDEN = "Another owner’s client"
+HIDDEN, UNKNOWN = "Another owner’s client", "Unknown client"
 
 
 def make_reference(**kw) -> CustomField:
@@ -100,6 +102,12 @@ def test_picker_answers_for_every_table(as_max, table):
     assert as_max.get(f"/references/{table}/", {"term": "some name"}).status_code == 200
 
 
+@pytest.mark.parametrize("term", ["\0", "a\0b", "%", "'", "(", "x" * 3_000, "שלום 😀"])
+@pytest.mark.parametrize("table", ["crm.user", "crm.client"])
+def test_picker_answers_whatever_is_typed(as_max, table, term):
+    assert as_max.get(f"/references/{table}/", {"term": term}).status_code == 200
+
+
 def test_picker_refuses_other_tables(as_max):
     assert as_max.get("/references/inbox.mailbox/").status_code == 404
 
@@ -111,8 +119,9 @@ def test_form_stores_a_chosen_record_and_refuses_others(as_ann, ann, hidden):
     make_reference()
     client, other = make_client(assigned_to=ann), make_client(assigned_to=ann)
     for wrong in (str(hidden.pk), str(uuid4()), str(make_lead().pk)):
-        text = page_text(edit(as_ann, client, **{"custom_fields.referrer": wrong}))
-        assert NO_ACCESS in text and "Secret Sam" not in text
+        answer = edit(as_ann, client, **{"custom_fields.referrer": wrong})
+        assert NO_ACCESS in page_text(answer) and "Secret Sam" not in page_text(answer)
+        assert set(answer.context["adminform"].form.errors) == {"custom_fields"}  # and no note above the form
     text = page_text(edit(as_ann, client, **{"custom_fields.referrer": "Bob"}))
     assert "“Bob” is not a record. Choose one from the list." in text
     assert edit(as_ann, client, **{"custom_fields.referrer": str(other.pk)}).status_code == 302
@@ -228,6 +237,24 @@ def test_export_names_only_what_the_user_may_open_and_adds_the_key(ann, bob, hid
     assert cells == {"First": f"Open Olga ({known.pk})", "Second": "", "Third": "Bob", "Open Olga": ""}
 
 
+def test_export_of_too_many_keys_for_columns_names_only_what_the_user_may_open(ann, bob, hidden, monkeypatch):
+    monkeypatch.setattr(columns, "MAX_CUSTOM_FIELD_COLUMNS", 0)
+    make_reference()
+    allow_export(ann)
+    known = make_client(name="Open Olga", assigned_to=ann)
+    for target in (known, hidden):
+        fields = {"referrer": str(target.pk), "size": None, "pet": "cat"}
+        make_client(name=f"By {target}", custom_fields=fields, assigned_to=ann)
+    response = browser(ann).post("/crm/client/export/")
+    rows = csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode("utf-8-sig")))
+    others = {"size": None, "pet": "cat"}
+    assert {row["Name"]: json.loads(row["Custom fields"] or "{}") for row in rows} == {
+        "Open Olga": {},
+        "By Open Olga": {"referrer": f"Open Olga ({known.pk})", **others},
+        "By Secret Sam": others,
+    }
+
+
 def test_placeholder_is_the_name_if_the_sender_may_open_the_record(ann, max, hidden):
     make_reference()
     client = refer(hidden)
@@ -257,11 +284,49 @@ def test_filters_find_records_by_their_reference(as_max):
 def test_chip_and_sheet_name_the_record_only_to_those_who_may_open_it(as_ann, as_max, hidden):
     make_reference()
     query = f"?cf.referrer~op=any&cf.referrer={hidden.pk}"
-    for page, name in ((as_max, "Secret Sam"), (as_ann, HIDDEN)):
+    for page, name in ((as_max, "Secret Sam"), (as_ann, UNKNOWN)):
         (chip,) = page.get(f"/crm/client/{query}").context["cl"].chips()
         assert (chip["label"], chip["value"]) == ("Referred by", f"is any of {name}")
         sheet = page_text(page.get(f"/crm/client/filters/{query}"))
         assert f'<option value="{hidden.pk}" selected>{name}</option>' in sheet
+
+
+def test_filters_find_keys_in_capitals(as_max):
+    make_reference()
+    olga = make_client(name="Olga")
+    make_client(name="by Olga", custom_fields={"referrer": str(olga.pk).upper()})
+    for key in (str(olga.pk), str(olga.pk).upper()):
+        assert listed(as_max, f"cf.referrer={key}") == ["by Olga"]
+        assert listed(as_max, f"cf.referrer~op=not&cf.referrer={key}") == ["Olga"]
+
+
+def keys_without_access(bob) -> list[str]:
+    """Return the keys of a hidden client, of a deleted one, and of none."""
+    deleted = make_client(name="Gone Gil")
+    soft_delete(deleted, by=make_user("root", is_superuser=True))
+    return [str(make_client(assigned_to=bob).pk), str(deleted.pk), str(uuid4())]
+
+
+def test_filters_do_not_say_which_records_exist(as_ann, bob):
+    make_reference()
+    for key in keys_without_access(bob):
+        query = f"?cf.referrer={key}"
+        (chip,) = as_ann.get(f"/crm/client/{query}").context["cl"].chips()
+        assert chip["value"] == f"is {UNKNOWN}"
+        sheet = page_text(as_ann.get(f"/crm/client/filters/{query}"))
+        assert f'<option value="{key}" selected>{UNKNOWN}</option>' in sheet
+
+
+def test_refused_forms_do_not_say_which_records_exist(as_ann, ann, bob, hidden):
+    make_reference()
+    client = refer(hidden, assigned_to=ann)
+    for key in keys_without_access(bob):
+        text = page_text(edit(as_ann, client, **{"custom_fields.referrer": key}))
+        assert f'<option value="{key}" selected>{UNKNOWN}</option>' in text
+        form = set_field_action(Client)({"field": "referrer", "value.referrer": key}, user=ann)
+        assert not form.is_valid() and f'<option value="{key}" selected>{UNKNOWN}</option>' in str(form["value"])
+    text = page_text(edit(as_ann, client, name="", **{"custom_fields.referrer": str(hidden.pk)}))
+    assert f'<option value="{hidden.pk}" selected>{HIDDEN}</option>' in text
 
 
 def test_a_list_with_a_reference_filter_brings_the_files_of_the_picker(as_max):

@@ -41,6 +41,7 @@ from tests.cast import make_client, make_contact, make_lead, make_policy, make_s
 from tests.end_to_end.addresses import ANY_KEY
 from tests.end_to_end.planting import plant, refusals_ignored
 
+CHART_KINDS = ("text", "choice", "choices")
 SHARED_PHONE = "+49 731 5550142"
 
 
@@ -79,7 +80,19 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
         *referring_imports(reader, hidden),
     ]
     refer_by_custom_fields(rows, hidden)
+    share_custom_fields(hidden)
     return rows
+
+
+def share_custom_fields(hidden: dict[type, Any]) -> None:
+    """Define fields by which charts group, with planted words as the values of hidden records."""
+    for table in CustomFieldTable.values:
+        for kind in CHART_KINDS:
+            CustomField.objects.create(table=table, key=f"shared_{kind}", label=f"Shared {kind}", kind=kind)
+        row = hidden[apps.get_model(table)]
+        word = f"zorq_shared_{row._meta.model_name}"
+        values = {f"shared_{kind}": [word] if kind == "choices" else word for kind in CHART_KINDS}
+        type(row).everything.filter(pk=row.pk).update(custom_fields={**row.custom_fields, **values})
 
 
 def refer_by_custom_fields(rows: list[models.Model], hidden: dict[type, Any]) -> None:

@@ -30,7 +30,7 @@ from tests.cast import browser
 from tests.end_to_end.addresses import ANY_KEY, OPEN_TO_ALL, Address, addresses, make_world, recalled
 from tests.end_to_end.hidden_records import make_hidden_records
 from tests.end_to_end.planting import PLANTED, PLANTED_PART, columns_without_words
-from tests.end_to_end.referring_records import make_referring_records
+from tests.end_to_end.referring_records import CHART_KINDS, make_referring_records
 
 pytestmark = pytest.mark.django_db
 # What a form may hold.
@@ -74,6 +74,9 @@ def test_agent_reads_nothing_of_a_colleagues_records(ann, bob):
         for url in export_urls():
             for extension in ("csv", "xlsx"):
                 search.post(url, {"format": extension}, url)
+        for url in chart_urls():
+            search.get(url, url)
+            search.post(url, {}, url)
     owners_page = page_url(Lead, "change", hidden[Lead].pk)
     assert words_in(browser(bob).get(owners_page)), "the words are planted"
     assert not search.leaks, "\n".join(sorted(search.leaks))
@@ -204,6 +207,16 @@ def record_probes(row: Any, rows: list[Any], hidden: dict[Any, Any]) -> Iterator
         yield f"{page_url(Lead, 'convert', row.pk)}?client={hidden[Client].pk}"
     if isinstance(row, Thread):
         yield from (f"{page_url(Thread, 'do', row.pk, verb)}?q={PLANTED_PART}" for verb in ("link", "join"))
+
+
+def chart_urls() -> Iterator[str]:
+    """Yield the charts of every list by each of its groupings."""
+    for screen in admin.site._registry.values():
+        if isinstance(screen, RecordAdmin) and screen.list_chart:
+            shared = [f"cf.shared_{kind}" for kind in CHART_KINDS]
+            groupings = [*screen.list_chart.filters, *(["tags"] if screen.list_chart.has_tags else []), *shared]
+            for name in groupings:
+                yield f"{screen.list_url()}chart/?{urlencode({'by': name})}"
 
 
 def export_urls() -> list[str]:

@@ -10,10 +10,11 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, models
+from django.utils import timezone
 
 from ai_log.models import AIInteraction
 from crm.exceptions import IllegalTransition
-from crm.models import ActivityLog, Client, ErasedPerson
+from crm.models import ActivityLog, Client, Contact, CustomField, ErasedPerson
 from crm.records.activity import record
 from crm.records.consent import closed_channels
 from crm.records.local_time import agency_today
@@ -99,6 +100,17 @@ def test_nothing_about_the_person_is_left_except_what_the_page_says(person, ada,
     entry = ActivityLog.objects.for_target(erased).get()
     assert (entry.actor, entry.summary) == (ada, f"Erased a person on request: {REASON}")
     assert entry.metadata["rows"]["leads"] == 2
+
+
+def test_references_to_the_person_are_emptied(person, ada):
+    keys = {"lead": str(person[Lead].pk), "contact": str(person[Contact].pk)}
+    for kind in keys:
+        CustomField.objects.create(table="crm.client", key=kind, label=kind.title(), kind=kind)
+    live, deleted = (make_client(name=name, custom_fields={**keys, "x": 1}) for name in ("Olga", "Otto"))
+    Client.objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
+    erase(person["person"], reason=REASON, by=ada)
+    for client in (live, deleted):
+        assert Client.everything.get(pk=client.pk).custom_fields == {"x": 1}
 
 
 def test_kept_policy_loses_the_person_and_goes_when_its_time_is_over(person, ada):

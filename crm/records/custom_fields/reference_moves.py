@@ -15,12 +15,17 @@ from psycopg.types.json import Jsonb
 from crm.models import CustomField
 from crm.models.custom_field import REFERENCE_TABLES
 
-# Live rows by the GIN index of the column; deleted ones are few.
-FIND_SQL = "custom_fields @> {old} AND (deleted_at IS {state})"
+# Live rows by the GIN index of the column; deleted ones are few. Other programs may write keys in capitals.
+FIND_SQL = "(custom_fields @> {old} OR custom_fields @> {capitals}) AND (deleted_at IS {state})"
 MOVE_SQL = "UPDATE {table} SET custom_fields = custom_fields || {new} WHERE {condition} RETURNING id"
 EMPTY_SQL = (
     "UPDATE {table} SET custom_fields = custom_fields - {key}, updated_at = now() WHERE {condition} RETURNING id"
 )
+EMPTY_MISSING_SQL = sql.SQL("""
+    UPDATE {table} AS referring SET custom_fields = custom_fields - {key}, updated_at = now()
+     WHERE custom_fields ? {key} AND json_uuid(custom_fields, {key}) IS NOT NULL
+       AND NOT EXISTS (SELECT FROM {target} AS target WHERE target.id = json_uuid(referring.custom_fields, {key}))
+""")
 ROW_STATES = ("NULL", "NOT NULL")
 
 
@@ -49,6 +54,7 @@ def change_values(
         "key": sql.SQL("{}::text").format(sql.Literal(field.key)),
         "new": sql.Literal(Jsonb({field.key: str(new)})),
         "old": sql.Literal(Jsonb({field.key: str(old)})),
+        "capitals": sql.Literal(Jsonb({field.key: str(old).upper()})),
     }
     chosen = sql.SQL("") if among is None else sql.SQL(" AND id = ANY({}::uuid[])").format(sql.Literal(among))
     changed: list[str] = []
@@ -91,3 +97,11 @@ def empty_values(model: type[models.Model], keys: Collection[Any]) -> None:
     for field in fields_referring_to(model):
         for key in keys:
             change_values(field, EMPTY_SQL, key)
+
+
+def empty_missing(field: CustomField) -> None:
+    """Empty `field` where it refers to a record that was deleted for good while the field had another kind."""
+    table, target = (sql.Identifier(apps.get_model(name)._meta.db_table) for name in (field.table, field.refers_to))
+    key = sql.SQL("{}::text").format(sql.Literal(field.key))
+    with connection.cursor() as cursor:
+        cursor.execute(EMPTY_MISSING_SQL.format(table=table, target=target, key=key).as_string())

@@ -4,7 +4,7 @@ A reference is the key of a record as text. Its record may be hidden to the read
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -90,11 +90,13 @@ def require_references(
 class ReferenceNames:
     """What `reader` reads in place of references to the records of `table`: loaded as needed, two statements at once.
 
-    Without a reader nothing is named.
+    Without a reader nothing is named. Where the values are what a browser sent, `stored` holds those of them that
+    records have: of any other, the reader does not learn whether there is such a record.
     """
 
-    def __init__(self, table: str, reader: User | None) -> None:
+    def __init__(self, table: str, reader: User | None, stored: Collection[Any] | None = None) -> None:
         self.table, self.model, self.reader = table, apps.get_model(table), reader
+        self.stored = None if stored is None else {record_key(value) for value in stored}
         self.noun = self.model._meta.verbose_name
         self.loaded: dict[str, ReferenceName] = {}
 
@@ -115,7 +117,7 @@ class ReferenceNames:
             return
         rows = self.model._base_manager.filter(pk__in=keys).select_related(*NAME_PARTS.get(self.table, ()))
         found, visible = {str(row.pk): row for row in rows}, self.visible_keys(keys)
-        self.loaded |= {key: self.name_row(found.get(key), is_visible=key in visible) for key in keys}
+        self.loaded |= {key: self.name_key(key, found.get(key), is_visible=key in visible) for key in keys}
 
     def reload(self, values: Iterable[Any]) -> None:
         """Read the records of `values`, and forget the others: a large file has too many to keep."""
@@ -127,6 +129,12 @@ class ReferenceNames:
             return keys
         rows = self.model.everything.visible_to(self.reader).filter(pk__in=keys).order_by()
         return {str(key) for key in rows.values_list("pk", flat=True)}
+
+    def name_key(self, key: str, row: models.Model | None, *, is_visible: bool) -> ReferenceName:
+        """Return the name of `row`, the record with `key`, or None if there is none."""
+        name = self.name_row(row, is_visible=is_visible)
+        explains = self.stored is None or key in self.stored
+        return name if explains or name.url or name.can_be_chosen else ReferenceName(f"Unknown {self.noun}")
 
     def name_row(self, row: models.Model | None, *, is_visible: bool) -> ReferenceName:
         """Return the name of `row`, or in plain words why there is none."""
@@ -164,6 +172,16 @@ def with_names(schema: Schema, reader: User | None) -> Schema:
         named = {key: with_names(inner, reader) for key, inner in schema["properties"].items()}
         return {**schema, "properties": named}
     return {**schema, "names": ReferenceNames(schema["refersTo"], reader)} if "refersTo" in schema else schema
+
+
+def with_names_for_form(schema: Schema, reader: User | None, saved_values: Mapping[str, Any]) -> Schema:
+    """Return the schema of `custom_fields` for a form of `reader`, about a record that has `saved_values`."""
+    named = {
+        key: {**inner, "names": ReferenceNames(inner["refersTo"], reader, stored=[saved_values.get(key)])}
+        for key, inner in schema["properties"].items()
+        if "refersTo" in inner
+    }
+    return {**schema, "properties": {**schema["properties"], **named}}
 
 
 def load_names(schema: Schema, rows: Iterable[Any]) -> None:

@@ -22,6 +22,7 @@ from crm.schema.kind_changes.transitions import (
     begin_conversion,
     convert_batch,
     finish_change,
+    finish_undo,
     recount_converted,
     save_failure,
     undo_batch,
@@ -107,4 +108,4 @@ def restore_values(change: KindChange) -> None:
     while stored := list(left.filter(record_id__gt=after)[:BATCH_SIZE]):
         undo_batch(change, [pk for pk, _ in stored])
         after = stored[-1][1]
-    finish_change(change, KindChangeState.UNDONE, "undone kind", "Undid the change of the kind")
+    finish_undo(change)

@@ -73,7 +73,7 @@ def count_groups(
 def groups_sql(grouping: Grouping, *, by_amount: bool) -> str:
     """Return the statement for the largest groups, or the latest; `{rows}` is left open."""
     value = "element.value" if grouping.is_list else "rows.value"
-    key = f"lower({value})" if grouping.ignores_case else value
+    key = f"{grouping.case_function}({value})"  # without a function, the value in brackets
     size = "sum(amount)" if by_amount else "count(*)"
     return GROUPS_SQL.format(
         value=value,

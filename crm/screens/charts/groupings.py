@@ -3,9 +3,10 @@
 Each group names the filters of the list that find its rows, so a chart counts what the list behind it shows.
 """
 
+from calendar import monthrange
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, NamedTuple
 
 from django.db import models
@@ -15,7 +16,7 @@ from django.db.models.functions import Cast, TruncMonth
 
 from crm.models import CustomFieldKind
 from crm.records.local_time import format_month
-from crm.screens.custom_fields.conditions import is_empty
+from crm.screens.custom_fields.conditions import MAX_DATE, MIN_DATE, is_empty
 from crm.screens.custom_fields.filters import END_SUFFIX, OPERATOR_SUFFIX, YES_NO_LABELS, parameter_name
 from crm.screens.custom_fields.sort_keys import SORT_KEYS, FilterField, JsonMember, NumericField, holder
 
@@ -27,8 +28,16 @@ TEXT_TEMPLATE = """
     (SELECT CASE WHEN jsonb_typeof(value) IN ({types}) THEN nullif(value #>> '{{}}', '') END
        FROM (SELECT %(expressions)s) AS one (value))
 """
+# The text of everything that the filter of a text compares, with one text for 1 and 1.0.
+ANY_TEXT_TEMPLATE = """
+    (SELECT CASE jsonb_typeof(value)
+            WHEN 'string' THEN nullif(value #>> '{}', '')
+            WHEN 'number' THEN trim_scale(value::numeric)::text
+            WHEN 'boolean' THEN value::text END
+       FROM (SELECT %(expressions)s) AS one (value))
+"""
 TEXTS_TEMPLATE = """
-    ARRAY(SELECT element #>> '{}'
+    ARRAY(SELECT DISTINCT element #>> '{}'
             FROM (SELECT %(expressions)s) AS one (value), jsonb_array_elements(
                      CASE WHEN jsonb_typeof(value) = 'array' THEN value ELSE '[]' END) AS element
            WHERE jsonb_typeof(element) = 'string' AND element <> '""')
@@ -49,8 +58,8 @@ class Grouping:
 
     `value` is the group of a row as text, null if it has none; with `is_list`, an array of texts, and the row is in
     the group of each. Where null may also mean a value that does not fit, `blank` are the rows without any. `rows` are
-    those that have a group at all. A group with `ignores_case` unites the spellings of a value. `is_time` puts the
-    groups in their own order, the others in that of their size.
+    those that have a group at all. `case_function` is the function of the database by which the filter unites the
+    spellings of a value. `is_time` puts the groups in their own order, the others in that of their size.
     """
 
     name: str
@@ -58,7 +67,7 @@ class Grouping:
     value: Combinable
     describe: Callable[[str | None], GroupName]
     is_list: bool = False
-    ignores_case: bool = False
+    case_function: str = ""
     is_time: bool = False
     blank: Q = field(default_factory=lambda: Q(pk__isnull=False))
     rows: Q = field(default_factory=Q)
@@ -118,11 +127,12 @@ def filter_grouping(filterset: Any, name: str, column: str) -> Grouping:
     def describe(value: str | None) -> GroupName:
         key = NONE if value is None else value
         if key in labels or (value and not labels):
-            return GroupName(labels.get(key, key), ((name, key),))
+            return text_group(name, key, labels.get(key, key))
         return GroupName(value or NO_VALUE, None)
 
     value = Cast(F(column), models.TextField())
-    return Grouping(name, str(form_field.label), value, describe, ignores_case=not labels)
+    # `iexact` compares in upper case, where ß is SS and both s of Greek are one.
+    return Grouping(name, str(form_field.label), value, describe, case_function="" if labels else "upper")
 
 
 def tag_grouping() -> Grouping:
@@ -130,7 +140,12 @@ def tag_grouping() -> Grouping:
         # The filter takes several tags, and none of them is "no tag".
         return GroupName("No tags", None) if tag is None else GroupName(tag, (("tags", tag),))
 
-    return Grouping("tags", "Tag", F("tags"), describe, is_list=True, ignores_case=True)
+    return Grouping("tags", "Tag", F("tags"), describe, is_list=True, case_function="lower")
+
+
+def text_group(name: str, value: str, label: str = "") -> GroupName:
+    """Return the group of `value`, which the filter `name` compares. Filters drop the space around a value."""
+    return GroupName(label or value, ((name, value),) if value == value.strip() else None)
 
 
 def field_groupings(defined: FilterField) -> Iterator[Grouping]:
@@ -164,22 +179,20 @@ def json_text(defined: FilterField, template: str) -> Func:
 
 
 def group_by_text(defined: FilterField) -> Grouping:
-    name, text = parameter_name(defined), json_text(defined, TEXT_TEMPLATE.format(types="'string', 'number'"))
-    return group_field(defined, text, lambda value: GroupName(value, ((name, value),)))
+    name, text = parameter_name(defined), json_text(defined, ANY_TEXT_TEMPLATE)
+    return group_field(defined, text, lambda value: text_group(name, value))
 
 
 def group_by_choice(defined: FilterField) -> Grouping:
     name, labels = parameter_name(defined), defined.choice_labels()
     text = json_text(defined, TEXT_TEMPLATE.format(types="'string'"))
-    return group_field(defined, text, lambda value: GroupName(labels.get(value, value), ((name, value),)))
+    return group_field(defined, text, lambda value: text_group(name, value, labels.get(value, value)))
 
 
 def group_by_choices(defined: FilterField) -> Grouping:
     name, labels = parameter_name(defined), defined.choice_labels()
     texts = json_text(defined, TEXTS_TEMPLATE)
-    return group_field(
-        defined, texts, lambda value: GroupName(labels.get(value, value), ((name, value),)), is_list=True
-    )
+    return group_field(defined, texts, lambda value: text_group(name, value, labels.get(value, value)), is_list=True)
 
 
 def group_by_yes_no(defined: FilterField) -> Grouping:
@@ -199,8 +212,13 @@ def group_by_month(defined: FilterField) -> Grouping:
     month = Cast(Cast(TruncMonth(value), models.DateField()), models.TextField())
 
     def describe(text: str) -> GroupName:
-        first = date.fromisoformat(text)
-        last = (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+        try:
+            first = date.fromisoformat(text)
+        except ValueError:  # a moment that is in no year of Python in the zone of the reader
+            return GroupName(text, None)
+        last = first.replace(day=monthrange(first.year, first.month)[1])
+        if first < MIN_DATE or last > MAX_DATE:  # filters do not compare with such days
+            return GroupName(format_month(first), None)
         between = ((f"{name}{OPERATOR_SUFFIX}", "between"), (name, text), (f"{name}{END_SUFFIX}", last.isoformat()))
         return GroupName(format_month(first), between)
 

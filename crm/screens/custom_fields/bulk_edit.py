@@ -10,7 +10,7 @@ from django.db.models.options import Options
 
 from crm.models import CustomField, User
 from crm.records import transitions
-from crm.records.custom_fields.references import explain_reference, with_names
+from crm.records.custom_fields.references import explain_reference, with_names, with_names_for_form
 from crm.records.custom_fields.rights import locked_fields
 from crm.records.custom_fields.schemas import Schema, table_schema, value_schema
 from crm.records.field_usage import count_edited
@@ -28,7 +28,7 @@ class ChosenValueField(SchemaField):
 
     def __init__(self, fields: list[CustomField], chosen: CustomField | None, user: User) -> None:
         self.chosen, self.user = chosen, user
-        super().__init__(with_names(table_schema(fields), user), label="")
+        super().__init__(with_names_for_form(table_schema(fields), user, {}), label="")
 
     def clean(self, value: Any) -> Any:
         if self.chosen is None:

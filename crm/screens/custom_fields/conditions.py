@@ -192,7 +192,8 @@ def choice_condition(condition: FieldCondition) -> Q:
 
 def reference_condition(condition: FieldCondition) -> Q:
     field, keys = condition.field, [read_record_key(value) for value in condition.values]
-    any_of_them = Q(*(equals(field, key) for key in keys), _connector=Q.OR)
+    # Other programs may write keys in capitals.
+    any_of_them = Q(*(equals(field, text) for key in keys for text in (key, key.upper())), _connector=Q.OR)
     if condition.operator == "not":
         return ~any_of_them
     return any_of_them & Q(In(sort_key(field), [UUID(key) for key in keys])) if field.promotion else any_of_them

@@ -139,9 +139,9 @@ class CustomFieldFilters:
 
     @cached_property
     def reference_names(self) -> dict[str, ReferenceNames]:
-        """What the reader reads in place of references, by field."""
+        """What the reader reads in place of the references that the address asks for, by field."""
         return {
-            parameter_name(each): ReferenceNames(each.refers_to, self.reader)
+            parameter_name(each): ReferenceNames(each.refers_to, self.reader, stored=())
             for each in self.fields.values()
             if each.refers_to
         }

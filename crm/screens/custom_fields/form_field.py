@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 
 from crm.models import CustomField, CustomFieldKind, User
-from crm.records.custom_fields.references import explain_reference, with_names
+from crm.records.custom_fields.references import explain_reference, with_names_for_form
 from crm.records.custom_fields.rights import explain_lock, locked_fields
 from crm.records.custom_fields.schemas import Schema, table_schema
 from crm.screens.custom_fields.conditions import utc_text
@@ -84,7 +84,8 @@ class CustomFieldsField(forms.Field):
         editor: User | None,
     ) -> None:
         fields, saved_value = list(fields), saved_value if isinstance(saved_value, dict) else {}
-        schema, retired = with_names(table_schema(fields, saved_value), editor), frozenset(retired_keys)
+        schema = with_names_for_form(table_schema(fields, saved_value), editor, saved_value)
+        retired = frozenset(retired_keys)
         self.editor, self.references = editor, [field for field in fields if field.refers_to]
         self.locked_values = {field.key: value for field, value in locked.items()}
         for field in locked:

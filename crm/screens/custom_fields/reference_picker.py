@@ -12,6 +12,7 @@ from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.custom_fields.references import referable_records
 from crm.screens.json_forms.reference_input import PICKER_PAGE
 from crm.screens.site import RecordAutocompleteView
+from crm.text.cleaning import strip_nul
 
 
 class ReferencePickerView(RecordAutocompleteView):
@@ -21,7 +22,12 @@ class ReferencePickerView(RecordAutocompleteView):
         table = self.kwargs["table"]
         if table not in REFERENCE_TABLES.values():
             raise Http404("No custom field refers to this table.")
-        return request.GET.get("term", ""), self.admin_site.get_model_admin(apps.get_model(table)), None, "pk"
+        return (
+            strip_nul(request.GET.get("term", "")),
+            self.admin_site.get_model_admin(apps.get_model(table)),
+            None,
+            "pk",
+        )
 
     def has_perm(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         """Let every user ask: the rows are limited."""

@@ -132,9 +132,9 @@ def custom_field_columns(rows: QuerySet, user: User, taken: set[str]) -> list[Ex
     the same. One with the heading of another column is called “Custom field: label”.
     """
     keys = custom_field_keys(rows)
-    if len(keys) > MAX_CUSTOM_FIELD_COLUMNS:
-        return [ExportColumn(CUSTOM_FIELDS_HEADING, lambda row: row.custom_fields or None)]
     defined = {field.key: field for field in CustomField.objects.filter(table=rows.model._meta.label_lower)}
+    if len(keys) > MAX_CUSTOM_FIELD_COLUMNS:
+        return [all_custom_fields_column(defined.values(), user)]
     headings = unique_names({key: defined[key].label if key in defined else key for key in keys})
     return [
         custom_field_column(
@@ -142,6 +142,22 @@ def custom_field_columns(rows: QuerySet, user: User, taken: set[str]) -> list[Ex
         )
         for key, heading in headings.items()
     ]
+
+
+def all_custom_fields_column(fields: Iterable[CustomField], user: User) -> ExportColumn:
+    """Return the column of all custom fields as JSON, with references as in columns of their own."""
+    names = {field.key: ReferenceNames(field.refers_to, user) for field in fields if field.refers_to}
+
+    def value(row: Any) -> dict[str, Any] | None:
+        cells = {key: reference_cell(row.custom_fields.get(key), inner) for key, inner in names.items()}
+        shown = {key: cells.get(key, one) for key, one in row.custom_fields.items()}
+        return {key: one for key, one in shown.items() if key not in names or one is not None} or None
+
+    def prepare(chunk: list[Any]) -> None:
+        for key, inner in names.items():
+            inner.reload(row.custom_fields.get(key) for row in chunk)
+
+    return ExportColumn(CUSTOM_FIELDS_HEADING, value, prepare=prepare)
 
 
 def custom_field_column(heading: str, key: str, field: CustomField | None, user: User) -> ExportColumn:

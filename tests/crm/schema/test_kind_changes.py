@@ -439,6 +439,25 @@ def test_a_reference_becomes_the_key_as_text_because_not_every_reader_may_read_t
     assert client.custom_fields == {"level": str(olga.pk)}
 
 
+def test_undoing_empties_references_to_records_that_were_purged_since(max, ada):
+    gone, there, deleted = make_client(name="Gone Gil"), make_client(name="Olga"), make_client(name="Otto")
+    field = make_field(kind="client", key="it's 100%")
+    rows = [make_client(custom_fields={"it's 100%": str(one.pk), "x": 1}) for one in (gone, there, deleted)]
+    rows.append(make_client(custom_fields={"it's 100%": "no key"}))
+    change = start(field, "text", max)
+    for one in (gone, deleted):
+        soft_delete(one, by=ada)
+    purge(gone, by=ada)
+    assert Client.objects.get(pk=rows[0].pk).custom_fields["it's 100%"] == str(gone.pk)  # a text is no reference
+    undo_kind_change(change, by=max)
+    run_kind_change(change.pk)
+    change.refresh_from_db()
+    assert change.state == KindChangeState.UNDONE
+    after = [Client.objects.get(pk=row.pk).custom_fields for row in rows]
+    assert after[0] == {"x": 1}
+    assert [one["it's 100%"] for one in after[1:]] == [str(there.pk), str(deleted.pk), "no key"]
+
+
 @pytest.mark.parametrize(("before", "after"), [("client", "number"), ("date", "client"), ("client", "lead")])
 def test_a_reference_changes_to_and_from_texts_only(as_max, max, before, after):
     field = make_field(kind=before)
