@@ -61,6 +61,8 @@ UNFOLD = {
     "SITE_HEADER": "CRM",
     "SITE_SUBHEADER": agency_name,
     "SITE_SYMBOL": "handshake",
+    # The pages before a login would link to the page that leads back to them.
+    "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
     "STYLES": [theme_colours, stylesheet],
