@@ -109,7 +109,7 @@ class ContactInline(LinkInline):
 class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ClientForm
     filterset_class = ClientFilter
-    list_links = (TAGS_LINK,)
+    menu_links = (TAGS_LINK,)
     search_label = "Search by name, email or phone"
     row_template = "crm/rows/client.html"
     page_template = "crm/client.html"
@@ -180,7 +180,7 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
 class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ContactForm
     filterset_class = ContactFilter
-    list_links = (TAGS_LINK,)
+    menu_links = (TAGS_LINK,)
     search_label = "Search by name, email, phone or title"
     row_template = "crm/rows/contact.html"
     page_template = "crm/contact.html"

@@ -99,7 +99,8 @@ class StakeholderInline(LinkInline):
 @admin.register(Lead)
 class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = LeadForm
-    list_links = (("leads_lead_board", "view_kanban", "Board"), TAGS_LINK)
+    list_links = (("leads_lead_board", "view_kanban", "Board"),)
+    menu_links = (TAGS_LINK,)
     is_importable = True
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"

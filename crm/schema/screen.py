@@ -126,9 +126,11 @@ class CustomFieldAdmin(RecordAdmin):
         return [name for name in self.fields if name != "choices" or has_choices]
 
     def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+        requests = ("crm_schemachange_changelist", "gavel", "Schema requests")
+        return [requests] if request.user.has_perm("crm.view_schemachange") else []
+
+    def get_menu_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
         links = []
-        if request.user.has_perm("crm.view_schemachange"):
-            links.append(("crm_schemachange_changelist", "gavel", "Schema requests"))
         if self.has_add_permission(request):
             links.append(("crm_customfield_undefined", "help_center", "Values without a field"))
         if request.user.has_perm("crm.view_fieldstatistic"):

@@ -159,6 +159,10 @@ class KeysetChangeList(CustomColumnsMixin, ChangeList):
         """Return the links above the list (page, icon, label), which may depend on the user."""
         return self.model_admin.get_list_links(request)
 
+    def menu_links(self) -> list[tuple[str, str, str]]:
+        """Return the links in the menu "More" above the list: page, icon and label."""
+        return self.model_admin.get_menu_links(self.request)
+
     def export_url(self) -> str:
         """Return the address that exports these rows in this order; empty if the user may not."""
         if not self.result_list or not self.model_admin.can_export(self.request):

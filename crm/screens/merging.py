@@ -77,9 +77,9 @@ class MergeViewsMixin:
             *super().get_urls(),
         ]
 
-    def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+    def get_menu_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
         pairs = ("crm_duplicatepair_changelist", "content_copy", "Duplicates")
-        return [*super().get_list_links(request), *([pairs] if self.user_can(request, "merge") else [])]
+        return [*super().get_menu_links(request), *([pairs] if self.user_can(request, "merge") else [])]
 
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         context = super().page_context(request, row)

@@ -94,6 +94,8 @@ class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, VisibleChoi
     page_template: ClassVar[str] = ""
     list_defer: ClassVar[tuple[str, ...]] = ()
     list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+    # Links that stand in the menu "More", so that the buttons above the list fit one line.
+    menu_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     # Whether a file can become such records: users who may add them and import files see a link to the imports.
     is_importable: ClassVar[bool] = False
     search_label: ClassVar[str] = "Search"
@@ -116,8 +118,12 @@ class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, VisibleChoi
 
     def get_list_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
         """Return the links above the list: page, icon and label."""
+        return list(self.list_links)
+
+    def get_menu_links(self, request: HttpRequest) -> list[tuple[str, str, str]]:
+        """Return the links in the menu "More" above the list: page, icon and label."""
         imports = [("leads_importbatch_changelist", "upload", "Import")] if self.can_import(request) else []
-        return [*self.list_links, *imports]
+        return [*self.menu_links, *imports]
 
     def can_import(self, request: HttpRequest) -> bool:
         may_import = request.user.has_perm(transitions.IMPORT_PERMISSION)

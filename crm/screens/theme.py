@@ -61,6 +61,8 @@ UNFOLD = {
     "SITE_HEADER": "CRM",
     "SITE_SUBHEADER": agency_name,
     "SITE_SYMBOL": "handshake",
+    # The pages before a login would link to the page that leads back to them.
+    "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
     "STYLES": [theme_colours, stylesheet],
@@ -196,12 +198,19 @@ def places_in_navigation() -> dict[str, list[dict[str, str]]]:
     return places
 
 
+def place_of_page(title: str) -> list[dict[str, str]]:
+    """Return the place of a page that is no list, such as the book of business; empty if it has no entry."""
+    return next((place for place in places_in_navigation().values() if place[-1]["title"] == title), [])
+
+
 def path_by_navigation(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the path to a page as the navigation names it; the theme's `parts` are app, list and record.
 
     A list without an entry of its own comes after the entry that leads to it.
     """
     links = [str(part.get("link", "")) for part in parts]
+    if len(parts) == 1:
+        return place_of_page(str(parts[0]["title"])) or parts
     place = places_in_navigation().get(links[1]) if len(links) > 1 else None
     if place is None:
         return parts

@@ -39,6 +39,9 @@ from leads.lines.questions import (
 )
 from leads.models import InsuranceType
 
+# An attribute of the select of kinds: crm.js shows the unit only for these kinds.
+WITH_UNIT = {"data-with-unit": " ".join(sorted(UNIT_KINDS))}
+
 
 class InsuranceTypeForm(forms.ModelForm):
     """Name a line and say where it is used. Its questions have pages of their own."""
@@ -72,7 +75,7 @@ class QuestionForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text="Made from the question if empty. Answers are stored under it, and it cannot be changed later.",
     )
-    kind = forms.ChoiceField(label="Kind", widget=UnfoldAdminSelectWidget(attrs={**WITH_CHOICES}))
+    kind = forms.ChoiceField(label="Kind", widget=UnfoldAdminSelectWidget(attrs={**WITH_CHOICES, **WITH_UNIT}))
     unit = forms.CharField(
         label="Unit of a number",
         max_length=20,

@@ -14,7 +14,6 @@ from django.views.decorators.http import require_safe
 from crm.records.local_time import agency_today
 from crm.screens.filters import MAX_FILTER_DATE, MIN_FILTER_DATE
 from leads.filters import date_input
-from leads.models import Policy
 from leads.policies.book import load_book
 
 
@@ -45,7 +44,6 @@ def book_view(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context: dict[str, Any] = {
         **site.each_context(request),
         "title": "Book of business",
-        "opts": Policy._meta,
         "form": form,
         "book": load_book(request.user, day),
     }

@@ -129,7 +129,7 @@ class PolicyAdmin(RecordAdmin):
         find_columns=policy_line_columns,
         has_custom_fields=True,
     )
-    list_links = (("leads_policy_book", "menu_book", "Book of business"),)
+    menu_links = (("leads_policy_book", "menu_book", "Book of business"),)
     autocomplete_fields = ("client", "lead")
     fieldsets = (
         (

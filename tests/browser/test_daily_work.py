@@ -95,10 +95,10 @@ def test_custom_field_filter_offers_known_names(opened, max, agency):
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
 
 
-def test_export_opens_clear_of_the_navigation(opened, max, agency):
+def test_menu_with_the_export_opens_clear_of_the_navigation(opened, max, agency):
     page = opened(max)
     page.goto("/leads/lead/")
-    page.click("summary:has-text('Export')")
+    page.click("summary:has-text('More')")
     with page.expect_download() as download:
         page.click("button:has-text('CSV file')")
     assert download.value.suggested_filename.endswith(".csv")

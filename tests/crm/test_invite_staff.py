@@ -105,3 +105,8 @@ def test_no_page_of_a_colleague_shows_a_part_of_the_password_hash(as_ann, as_ada
 def test_page_of_an_account_lists_what_it_owns(as_ada, bob):
     make_lead(assigned_to=bob)
     assert "1 lead" in page_text(as_ada.get(f"/crm/user/{bob.pk}/change/"))
+
+
+def test_list_of_staff_shows_roles(as_ada, bob):
+    bob.groups.set(Group.objects.filter(name__in=["manager", "viewer"]))
+    assert "manager, viewer" in page_text(as_ada.get("/crm/user/"))

@@ -222,3 +222,11 @@ def test_list_without_a_search_or_filters_offers_none(as_max):
 def test_form_of_a_new_record_has_a_heading(as_max):
     assert "<h1>New lead</h1>" in page_text(as_max.get("/leads/lead/add/"))
     assert "<h1>New" not in page_text(as_max.get(f"/crm/client/{make_client().pk}/change/?edit"))
+
+
+def test_links_that_are_rarely_used_stand_in_a_menu(ada):
+    page = page_text(browser(ada).get("/leads/lead/"))
+    [menu] = re.findall(r'<details class="pop menu">.*?</details>', page, re.DOTALL)
+    for address in ("/tags/", "/leads/import/", "/crm/duplicatepair/"):
+        assert page.count(f'class="row" href="{address}"') == menu.count(f'href="{address}"') == 1
+    assert "/leads/lead/board/" not in menu

@@ -42,6 +42,7 @@ def test_every_list_has_a_place_in_the_navigation():
         ("/leads/lead/", ["Leads"], "Leads"),
         ("/inbox/draft/", ["Inbox", "Drafts"], "Inbox"),
         ("/crm/contact/", ["Clients &amp; contacts", "Contacts"], "Contacts"),
+        ("/leads/book-of-business/", ["Clients &amp; contacts", "Book of business"], "Book of business"),
         ("/tags/", ["Tags"], None),
     ],
 )

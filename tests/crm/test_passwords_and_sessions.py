@@ -176,3 +176,16 @@ def test_expired_sessions_are_deleted(ann):
     UserSession.objects.update(expire_date="2020-01-01T00:00Z")
     clear_sessions(0)
     assert UserSession.objects.count() == 0
+
+
+def test_password_that_an_administrator_sets_is_logged(ada, ann):
+    page = browser(ada)
+    address = f"/crm/user/{ann.pk}/password/"
+    page.post(address, {"password1": NEW, "password2": "another", "usable_password": "true"})
+    assert not ActivityLog.objects.for_target(ann).filter(verb="password_changed").exists()
+    page.post(address, {"password1": NEW, "password2": NEW, "usable_password": "true", "set-password": "1"})
+    entry = ActivityLog.objects.for_target(ann).get(verb="password_changed")
+    assert entry.actor_id == ada.pk
+    ann.refresh_from_db()
+    assert ann.check_password(NEW)
+    assert page.get("/crm/user/nobody/password/").status_code == 404

@@ -48,7 +48,8 @@ class ChoosePasswordView(auth_views.PasswordResetConfirmView):
     site: AdminSite | None = None
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return {**self.site.each_context(self.request), **super().get_context_data(**kwargs)}
+        context = {**self.site.each_context(self.request), **super().get_context_data(**kwargs)}
+        return context if self.validlink else {**context, "title": "This link does not work any more"}
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         super().form_valid(form)

@@ -4,21 +4,23 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.db import models, transaction
+from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
 
 from crm.accounts.account_emails import can_send, site_address
 from crm.accounts.second_factor import confirmed_factor, role_needs_second_factor
 from crm.accounts.second_factor_transitions import remove_second_factor, require_second_factor
-from crm.accounts.transitions import invite, send_invitation
+from crm.accounts.transitions import invite, record_password_change, send_invitation
 from crm.models import User
 from crm.records.handover import describe_owned_records, hand_over
 from crm.screens.record_admin import CountedDeletionMixin
@@ -44,11 +46,15 @@ class StaffForm(UserChangeForm):
 
     password = None
     invite_again = forms.BooleanField(
-        required=False, label="Send the invitation again", help_text="For a colleague who has chosen no password yet."
+        required=False,
+        label="Send the invitation again",
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="For a colleague who has chosen no password yet.",
     )
     remove_second_factor = forms.BooleanField(
         required=False,
         label="Remove the second factor",
+        widget=UnfoldBooleanSwitchWidget,
         help_text="For a colleague who has lost the phone and the recovery codes.",
     )
     hand_over_to = forms.ModelChoiceField(
@@ -56,10 +62,14 @@ class StaffForm(UserChangeForm):
         required=False,
         label="Hand over to",
         empty_label="—",
+        widget=UnfoldAdminSelectWidget,
         help_text="Takes over open leads, clients, tickets, tasks and the like when the account is deactivated.",
     )
     keep_records = forms.BooleanField(
-        required=False, label="Keep records", help_text="Deactivate the account, and leave its records as they are."
+        required=False,
+        label="Keep records",
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Deactivate the account, and leave its records as they are.",
     )
 
     def clean(self) -> dict[str, Any]:
@@ -88,7 +98,7 @@ class StaffAdmin(CountedDeletionMixin, UserAdmin, ModelAdmin):
     form = StaffForm
     add_form = InvitationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
+    list_display = ("username", "first_name", "last_name", "email", "roles", "is_active")
     compressed_fields = True
     readonly_fields = ("password_state", "second_factor_state", "owned_records", "last_login", "date_joined")
     add_fieldsets = ((None, {"fields": ("username", "first_name", "last_name", "email", "role")}),)
@@ -116,6 +126,14 @@ class StaffAdmin(CountedDeletionMixin, UserAdmin, ModelAdmin):
             kwargs["form"] = UserCreationForm
         return super().get_form(request, obj, **kwargs)
 
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @admin.display(description="Roles")
+    def roles(self, user: User) -> str:
+        names = sorted(group.name for group in user.groups.all())
+        return ", ".join(["superuser", *names] if user.is_superuser else names) or "—"
+
     @admin.display(description="Password")
     def password_state(self, user: User) -> str:
         """Return whether a password is set, and the link to set one; never a part of its hash."""
@@ -129,6 +147,17 @@ class StaffAdmin(CountedDeletionMixin, UserAdmin, ModelAdmin):
     @admin.display(description="Owns")
     def owned_records(self, user: User) -> str:
         return describe_owned_records(user) or "Nothing that is open"
+
+    @transaction.atomic
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Set another password, and log who did so."""
+        user = self.get_object(request, unquote(id))
+        before = user.password if user else ""
+        response = super().user_change_password(request, id, form_url)
+        user.refresh_from_db(fields=["password"])
+        if user.password != before:
+            record_password_change(user, by=request.user)
+        return response
 
     def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
         if not change and can_send():
@@ -153,6 +182,7 @@ class RoleForm(forms.ModelForm):
     needs_second_factor = forms.BooleanField(
         required=False,
         label="Needs a second factor",
+        widget=UnfoldBooleanSwitchWidget,
         help_text="Members without one set it up before they see another page.",
     )
 

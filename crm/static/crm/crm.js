@@ -87,14 +87,19 @@ document.addEventListener("DOMContentLoaded", () => {
     show();
   });
 
-  // Ask for choices only if the kind has some. What is entered already stays in sight.
-  document.querySelectorAll("select[data-with-choices]").forEach((kind) => {
-    const kinds = kind.dataset.withChoices.split(" ");
-    const inputs = [...kind.form.querySelectorAll('[name^="choices."]')];
+  // Ask for choices and for a unit only if the kind has them. What is entered already stays in sight.
+  const showFor = (kind, kinds, selector) => {
+    const inputs = [...kind.form.querySelectorAll(selector)];
     const box = inputs[0]?.closest(".field, .field-line");
-    const show = () => { if (box) box.hidden = !kinds.includes(kind.value) && inputs.every((input) => !input.value); };
+    const show = () => { if (box) box.hidden = !kinds.split(" ").includes(kind.value) && inputs.every((input) => !input.value); };
     kind.addEventListener("change", show);
     show();
+  };
+  document.querySelectorAll("select[data-with-choices]").forEach((kind) => {
+    showFor(kind, kind.dataset.withChoices, '[name^="choices."]');
+  });
+  document.querySelectorAll("select[data-with-unit]").forEach((kind) => {
+    showFor(kind, kind.dataset.withUnit, '[name="unit"]');
   });
 
   // The tabs of a form are links without an address in the theme: the keyboard reaches and opens them, too.
