@@ -5,9 +5,13 @@ import errno
 import logging
 
 import pytest
+from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.backends.base import UpdateError
 from django.db import connection
+from django.utils.http import urlsafe_base64_encode
 
 from crm import outages
+from crm.accounts.sessions import SessionStore
 from tests.cast import browser, make_lead, make_suggestion, page_text
 from tests.crm.processes import free_port
 
@@ -84,6 +88,37 @@ def test_read_only_database_shows_pages_and_refuses_changes(as_ann, ann, caplog)
     assert "The database accepts no changes at the moment, so your change was not saved." in page_text(refused)
     assert "The database is read-only" in caplog.text
     assert as_ann.get("/leads/lead/").status_code == 200
+
+
+def test_read_only_database_shows_pages_without_noting_that_the_session_is_used(as_ann):
+    session = as_ann.session
+    session["seen_at"] -= 901
+    session.save()
+    seen_at = session["seen_at"]
+    with read_only_database():
+        answer = as_ann.get("/leads/lead/")
+    assert (answer.status_code, answer["Vary"]) == (200, "Cookie")
+    assert as_ann.session["seen_at"] == seen_at
+    as_ann.get("/leads/lead/")
+    assert as_ann.session["seen_at"] > seen_at
+
+
+@pytest.mark.parametrize("has_session", [True, False])
+def test_change_of_a_session_is_refused_by_a_read_only_database(as_ann, ann, has_session):
+    page = as_ann if has_session else browser(None)
+    key, token = urlsafe_base64_encode(str(ann.pk).encode()), default_token_generator.make_token(ann)
+    with read_only_database():
+        refused = page.get(f"/choose-password/{key}/{token}/")
+    assert refused.status_code == 503
+    assert "Only reading is possible" in page_text(refused)
+
+
+def test_session_that_was_deleted_meanwhile_is_no_outage(as_ann):
+    stale = SessionStore(session_of(as_ann))
+    stale["x"] = 1
+    as_ann.session.delete()
+    with pytest.raises(UpdateError):
+        stale.save()
 
 
 @pytest.mark.parametrize("code", ["53100", "53300", "57P01", "57P03", "08006"])
