@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
-from crm.accounts.second_factor import STEP_SECONDS, read_secret
+from crm.accounts.second_factor import read_secret
 from crm.models import ActivityLog, RoleSecurity, SecondFactor
 from tests.cast import PASSWORD, browser, page_text
 
@@ -26,7 +26,7 @@ def enter_password(user, page=None):
 
 def code_now(user, shift=0):
     totp = pyotp.TOTP(read_secret(SecondFactor.objects.get(user=user)))
-    return totp.generate_otp(int(time.time()) // STEP_SECONDS + shift)
+    return totp.at(time.time(), counter_offset=shift)
 
 
 def turn_on(user, page=None):
@@ -145,10 +145,26 @@ def test_role_that_needs_it_opens_no_page_before_it_is_set_up(ann, vera, as_ann)
         assert as_ann.get(url)["Location"] == "/second-factor/"
     assert "Your role needs a second factor." in page_text(as_ann.get("/second-factor/"))
     assert is_open(browser(vera))
+    as_ann.post("/second-factor/", {"begin": "1"})
+    assert as_ann.get("/")["Location"] == "/second-factor/"
     codes = turn_on(ann, as_ann)
     assert is_open(as_ann)
     as_ann.post("/second-factor/", {"remove": "1", "code": codes[0]})
     assert SecondFactor.objects.exists()
+
+
+def test_member_without_a_second_factor_can_log_out(as_ann):
+    require("agent")
+    assert as_ann.post("/logout/").headers.get("Location") != "/second-factor/"
+    assert as_ann.get("/")["Location"].startswith("/login/")
+
+
+def test_role_that_no_longer_needs_it_opens_all_pages(ann, as_ann):
+    require("agent", is_needed=False)
+    assert is_open(as_ann)
+    codes = turn_on(ann, as_ann)
+    as_ann.post("/second-factor/", {"remove": "1", "code": codes[0]})
+    assert not SecondFactor.objects.exists()
 
 
 def test_need_of_a_role_is_read_with_the_user(as_ann):
