@@ -1,12 +1,12 @@
 """`manage.py backup` and `restore`: all of the database and the files, or nothing."""
 
+import contextlib
 import io
 import json
 import os
 import shutil
 import signal
 import tarfile
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from unittest import mock
@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from crm.models import ActivityLog
 from crm.runtime.backup import database, stored_files
-from crm.runtime.backup.archive import MANIFEST, MANIFEST_DIGEST
+from crm.runtime.backup.archive import MANIFEST, MANIFEST_DIGEST, HashingReader
 from crm.runtime.backup.database import count_rows
 from crm.runtime.backup.exceptions import BackupError
 from crm.runtime.backup.programs import candidates, find_program, major_version
@@ -80,7 +80,7 @@ def archive(media, tmp_path, backups):
     return Path(shutil.copy(backups / "backup.tar", tmp_path))
 
 
-@contextmanager
+@contextlib.contextmanager
 def other_database():
     """Connect inside the block to an empty database, as its owner, who may do nothing else on the server."""
     name = f"{connection.settings_dict['NAME']}_restored"
@@ -163,7 +163,7 @@ def test_backup_holds_no_session(as_ann, media, tmp_path):
             assert cursor.fetchone() == (0,)
 
 
-@pytest.mark.parametrize("part", [b"database.dump", b"PGDMP", b"From x", b"manifest.json", b"created_at"])
+@pytest.mark.parametrize("part", [b"database.dump", b"PGDMP", b"From x", b"manifest.json", b'"file_count"'])
 def test_damaged_backup_is_refused(archive, media, part):
     data = bytearray(archive.read_bytes())
     data[data.index(part)] ^= 1
@@ -190,6 +190,94 @@ def test_backup_of_newer_version_is_refused(archive):
     with_manifest(archive, migrations=["leads.9999_from_the_future"])
     said = refusal("restore", archive)
     assert "leads.9999_from_the_future, which this version lacks. Update the program first." in said
+
+
+def test_backup_of_another_format_is_refused(archive):
+    with_manifest(archive, format=2)
+    assert "was written by a newer version of the CRM. Update the program first." in refusal("restore", archive)
+
+
+def test_manifest_that_is_too_long_is_refused(archive, monkeypatch):
+    monkeypatch.setattr("crm.runtime.backup.archive.MAX_MANIFEST_BYTES", 100)
+    assert "is no backup of the CRM" in refusal("restore", archive)
+
+
+def test_backup_with_a_link_is_refused(archive):
+    with tarfile.open(archive, "a") as tar:
+        link = tarfile.TarInfo("files/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    assert "holds “files/link”, which no backup holds" in refusal("restore", archive)
+
+
+def test_backup_that_cannot_be_read_is_refused(tmp_path):
+    path = tmp_path / "missing.tar"
+    assert refusal("restore", path) == f"{path} cannot be read: No such file or directory. Nothing was changed."
+
+
+def test_backup_that_is_not_what_was_written_is_none(media, tmp_path, monkeypatch):
+    read = HashingReader.read
+    monkeypatch.setattr(HashingReader, "read", lambda self, size: read(self, size).replace(b"x", b"y"))
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    assert "is damaged: its contents are not those that were backed up" in refusal("backup", folder / "b.tar")
+    assert list(folder.iterdir()) == []
+
+
+def test_backup_into_a_missing_folder_is_refused(tmp_path):
+    path = tmp_path / "missing" / "b.tar"
+    assert refusal("backup", path) == f"{path} cannot be written: No such file or directory. There is no backup."
+
+
+def test_empty_database_is_not_backed_up(tmp_path):
+    with other_database():
+        assert refusal("backup", tmp_path / "b.tar") == "The database is empty. There is no backup."
+
+
+def test_dump_without_the_rows_that_were_counted_is_no_backup(media, tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "count_rows", lambda: {"public.leads": 1})
+    said = refusal("backup", tmp_path / "b.tar")
+    assert said == "The dump has 0 rows of public.leads instead of 1. There is no backup."
+
+
+def test_database_that_changes_after_the_question_is_not_replaced(archive, monkeypatch):
+    with other_database() as name, contextlib.ExitStack() as later:
+        run("restore", archive)
+
+        def connect_and_agree(question):
+            later.enter_context(psycopg.connect(current_database_url(name)))
+            return "y"
+
+        monkeypatch.setattr("builtins.input", connect_and_agree)
+        assert "The database is in use (1 other session)." in refusal("restore", archive, "--replace")
+
+
+def test_backup_leaves_out_links_and_what_an_interrupted_restore_left(media, tmp_path):
+    write_files(media, {".restore-x/before/old": b"x"})
+    (media / "link").symlink_to("/etc/passwd")
+    run("backup", tmp_path / "b.tar")
+    assert {name for name in contents(tmp_path / "b.tar") if name.startswith("files/")} == {f"files/{n}" for n in FILES}
+
+
+def test_file_that_is_deleted_during_the_backup_is_left_out(media, tmp_path, monkeypatch):
+    below = stored_files.files_below
+    monkeypatch.setattr(stored_files, "files_below", lambda folder: [folder / "deleted", *below(folder)])
+    assert "3 stored files" in run("backup", tmp_path / "b.tar")
+
+
+def test_dump_that_is_no_dump_restores_nothing(archive, media):
+    members = contents(archive)
+    dump = b"PGDMP, but nothing else"
+    digest = sha256()
+    for name, content in {**members, "database.dump": dump}.items():
+        if name not in (MANIFEST, MANIFEST_DIGEST):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    write_archive(archive, {**members, "database.dump": dump})
+    with_manifest(archive, digest=digest.hexdigest())
+    with other_database():
+        assert refusal("restore", archive).startswith("The dump of the database cannot be read: ")
+        assert not database.has_tables()
+    assert read_files(media) == FILES
 
 
 def test_dump_that_lacks_rows_restores_nothing(archive, media):
@@ -222,13 +310,15 @@ def test_restore_interrupted_in_the_last_step_changes_nothing(archive, media, mo
     assert read_files(media) == {**FILES, "later": b"x"}
 
 
-def test_files_of_a_killed_restore_are_not_deleted(archive, media):
-    before = media / ".restore-x" / "before"
-    write_files(before, {"old": b"x"})
+def test_files_from_before_a_killed_restore_stay_until_another_succeeds(archive, media):
+    old, unfinished = media / ".restore-x" / "before" / "old", media / ".restore-y"
+    write_files(media, {".restore-x/before/old": b"x", ".restore-y/files/half": b"x"})
+    (unfinished / "before").mkdir()
+    damaged = Path(shutil.copy(archive, archive.with_name("lacks_rows.tar")))
+    with_manifest(damaged, rows={"public.leads": 2})
     with other_database():
-        assert f"Those from before it are in {before}: move them back" in refusal("restore", archive)
-    (before / "old").unlink()
-    with other_database():
+        assert "instead of 2" in refusal("restore", damaged)
+        assert old.read_bytes() == b"x" and not unfinished.exists()
         run("restore", archive)
     assert read_files(media) == FILES
 
