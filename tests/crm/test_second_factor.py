@@ -310,6 +310,8 @@ def test_administrators_decide_which_role_needs_it(ada, as_max):
     browser(ada).post(url, {"name": "viewer", "permissions": permissions})
     assert ActivityLog.objects.filter(summary="The role “viewer” no longer needs a second factor.").exists()
     assert not needs_box(browser(ada).get(url))
+    require_second_factor(role, False, by=ada)
+    assert ActivityLog.objects.filter(verb="role_security").count() == 2
 
 
 def needs_box(response):
