@@ -121,7 +121,7 @@ def test_session_that_was_deleted_meanwhile_is_no_outage(as_ann):
         stale.save()
 
 
-@pytest.mark.parametrize("code", ["53100", "53300", "57P01", "57P03", "08006"])
+@pytest.mark.parametrize("code", ["53100", "53300", "57P01", "57P03", "08006", "58030", "28000"])
 def test_failing_server_is_a_page(as_ann, ann, monkeypatch, code):
     def fail(*args, **kwargs):
         with connection.cursor() as cursor:
@@ -152,7 +152,10 @@ def test_other_errors_are_no_outage(as_ann, ann, monkeypatch):
     monkeypatch.setattr("suggestions.admin.suggestion_context", fail)
     as_ann.raise_request_exception = False
     assert as_ann.get(approve_url(ann)).status_code == 500
+    monkeypatch.setattr("crm.middleware.set_reader", fail)
+    assert as_ann.get("/your-settings/").status_code == 500
     assert outages.find_outage(FileNotFoundError(errno.ENOENT, "No such file")) is None
+    assert outages.find_outage(type("OperationalError", (Exception,), {})("of another library")) is None
 
 
 def test_cause_is_repeated_only_while_it_stays(caplog, monkeypatch):
