@@ -1,9 +1,11 @@
 """Middleware of every request."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.contrib.sessions import middleware as sessions
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from pghistory.middleware import HistoryMiddleware
@@ -59,6 +61,24 @@ class PageHeadersMiddleware:
         for name, value in settings.PAGE_HEADERS.items():
             response.headers.setdefault(name, value)
         return response
+
+
+class SessionMiddleware(sessions.SessionMiddleware):
+    """Django's, and a page where the database does not save a session.
+
+    Pages that only note that the session is used are shown without that note, so that a read-only database can be read.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        try:
+            return super().process_response(request, response)
+        except Error as error:
+            refusal = outage_or_raise(error)
+        with contextlib.suppress(Error):
+            if request.session.is_use_all_that_changed():
+                request.session.modified = False
+                return super().process_response(request, response)
+        return refusal
 
 
 class AuditMiddleware(HistoryMiddleware):

@@ -1,7 +1,6 @@
 """A signed cookie that says which account a browser has logged in to before."""
 
 from django.conf import settings
-from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import get_random_string, salted_hmac
 
@@ -18,11 +17,7 @@ def cookie_name(username: str) -> str:
 
 def browser_token(request: HttpRequest, username: str) -> str:
     """Return the token of a browser that has logged in as `username` before, else an empty text."""
-    name = cookie_name(username)
-    try:
-        return request.get_signed_cookie(name, default="", salt=SALT + name, max_age=KNOWN_FOR)
-    except BadSignature:
-        return ""
+    return request.get_signed_cookie(cookie_name(username), default="", salt=SALT, max_age=KNOWN_FOR)
 
 
 def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -> None:
@@ -32,7 +27,7 @@ def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -
     response.set_signed_cookie(
         name,
         token,
-        salt=SALT + name,
+        salt=SALT,
         max_age=KNOWN_FOR,
         httponly=True,
         secure=settings.SESSION_COOKIE_SECURE,

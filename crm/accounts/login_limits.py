@@ -32,7 +32,6 @@ LONGEST_WAIT_MINUTES = 60
 MEMORY = timedelta(days=1)
 # An address without a login for so long is no longer known.
 KNOWN_FOR = timedelta(days=180)
-MAX_USERNAME_LENGTH = 150
 COUNT_SQL = """
     INSERT INTO login_limits AS login (scope, digest, address, failures, last_tried_at)
     VALUES (%(scope)s, %(digest)s, %(address)s, 1, %(now)s)
@@ -84,7 +83,7 @@ class LoginTry:
 
     def digest(self, scope: LimitScope) -> str:
         """Return the key of the limit of `scope`."""
-        name = unicodedata.normalize("NFKC", self.username).casefold()[:MAX_USERNAME_LENGTH]
+        name = unicodedata.normalize("NFKC", self.username).casefold()
         parts = {
             LimitScope.ACCOUNT: (name,),
             LimitScope.ADDRESS: (self.address,),
@@ -206,5 +205,6 @@ def remember_address(user: User, address: str) -> bool:
 
 def forget_old_limits(now: datetime) -> int:
     """Delete failed logins after a day, and addresses that are no longer known. Return how many."""
-    old = LoginLimit.objects.filter(last_tried_at__lte=now - MEMORY).exclude(blocked_until__gt=now)
+    # No wait is as long as the memory of it.
+    old = LoginLimit.objects.filter(last_tried_at__lte=now - MEMORY)
     return old.exclude(last_login_at__gt=now - KNOWN_FOR).delete()[0]

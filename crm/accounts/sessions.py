@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.http import HttpRequest
 from django.utils import timezone
@@ -12,6 +13,7 @@ from django.utils.crypto import salted_hmac
 
 from crm.accounts.client_address import network_address
 from crm.models import User, UserSession
+from crm.outages import find_outage
 
 ADDRESS_KEY, BROWSER_KEY, BEGAN_KEY, SEEN_KEY = "address", "browser", "began_at", "seen_at"
 # Whether the login was confirmed with a second factor.
@@ -46,6 +48,26 @@ class SessionStore(DatabaseStore):
         if began := data.get(BEGAN_KEY):
             row.began_at = datetime.fromisoformat(began)
         return row
+
+    def save(self, must_create: bool = False) -> None:
+        """Save the session.
+
+        Raises:
+            UpdateError: it was deleted meanwhile.
+            DatabaseError: the database failed. Django would raise an UpdateError for that, too.
+        """
+        try:
+            super().save(must_create)
+        except UpdateError as error:
+            failure = error.__context__
+            if find_outage(failure):
+                raise failure from failure.__cause__
+            raise
+
+    def is_use_all_that_changed(self) -> bool:
+        """Return whether the session differs from the stored one in no more than the time of its last use."""
+        stored = SessionStore(self.session_key).load()
+        return {**self._session, SEEN_KEY: None} == {**stored, SEEN_KEY: None}
 
 
 def describe_place(request: HttpRequest) -> None:

@@ -1,12 +1,12 @@
 """`manage.py backup` and `restore`: all of the database and the files, or nothing."""
 
+import contextlib
 import io
 import json
 import os
 import shutil
 import signal
 import tarfile
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from unittest import mock
@@ -19,9 +19,9 @@ from django.utils import timezone
 
 from crm.models import ActivityLog
 from crm.runtime.backup import database, stored_files
-from crm.runtime.backup.archive import MANIFEST, MANIFEST_DIGEST
+from crm.runtime.backup.archive import MANIFEST, MANIFEST_DIGEST, HashingReader
 from crm.runtime.backup.database import count_rows
-from crm.runtime.backup.exceptions import BackupError
+from crm.runtime.backup.exceptions import BackupDamaged, BackupError
 from crm.runtime.backup.programs import candidates, find_program, major_version
 from inbox.models import EmailDelivery, Message, MessageState
 from inbox.outgoing.outbox import compose
@@ -80,7 +80,7 @@ def archive(media, tmp_path, backups):
     return Path(shutil.copy(backups / "backup.tar", tmp_path))
 
 
-@contextmanager
+@contextlib.contextmanager
 def other_database():
     """Connect inside the block to an empty database, as its owner, who may do nothing else on the server."""
     name = f"{connection.settings_dict['NAME']}_restored"
@@ -126,6 +126,9 @@ def test_restore_brings_back_database_and_files_as_they_were(media, tmp_path):
     with other_database() as name:
         assert "3 stored files. Everyone signs in again." in run("restore", path)
         assert count_rows() == rows
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('client_min_messages'), current_setting('row_security')")
+            assert cursor.fetchone() == ("notice", "on")
         assert list(Lead.objects.values()) == leads
         assert list(ActivityLog.objects.order_by("pk").values()) == entries
         assert read_files(media) == FILES
@@ -163,7 +166,7 @@ def test_backup_holds_no_session(as_ann, media, tmp_path):
             assert cursor.fetchone() == (0,)
 
 
-@pytest.mark.parametrize("part", [b"database.dump", b"PGDMP", b"From x", b"manifest.json", b"created_at"])
+@pytest.mark.parametrize("part", [b"database.dump", b"PGDMP", b"From x", b"manifest.json", b'"file_count"'])
 def test_damaged_backup_is_refused(archive, media, part):
     data = bytearray(archive.read_bytes())
     data[data.index(part)] ^= 1
@@ -180,7 +183,7 @@ def test_backup_that_is_cut_off_is_refused(archive, part):
     assert "damaged" in refusal("restore", archive)
 
 
-@pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "files/../../escaped"])
+@pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "files/../../escaped", "files/é\0"])
 def test_backup_with_a_file_elsewhere_is_refused(archive, name):
     write_archive(archive, {name: b"x", **contents(archive)})
     assert "which no backup holds" in refusal("restore", archive)
@@ -190,6 +193,148 @@ def test_backup_of_newer_version_is_refused(archive):
     with_manifest(archive, migrations=["leads.9999_from_the_future"])
     said = refusal("restore", archive)
     assert "leads.9999_from_the_future, which this version lacks. Update the program first." in said
+
+
+def test_backup_of_another_format_is_refused(archive):
+    with_manifest(archive, format=2)
+    assert "was written by a newer version of the CRM. Update the program first." in refusal("restore", archive)
+
+
+def test_manifest_that_is_too_long_is_refused(archive, monkeypatch):
+    monkeypatch.setattr("crm.runtime.backup.archive.MAX_MANIFEST_BYTES", 100)
+    assert "is no backup of the CRM" in refusal("restore", archive)
+
+
+def test_backup_with_a_link_is_refused(archive):
+    with tarfile.open(archive, "a") as tar:
+        link = tarfile.TarInfo("files/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    assert "holds “files/link”, which no backup holds" in refusal("restore", archive)
+
+
+def test_backup_that_cannot_be_read_is_refused(tmp_path):
+    path = tmp_path / "missing.tar"
+    assert refusal("restore", path) == f"{path} cannot be read: No such file or directory. Nothing was changed."
+
+
+def test_backup_that_is_not_what_was_written_is_none(media, tmp_path, monkeypatch):
+    read = HashingReader.read
+    monkeypatch.setattr(HashingReader, "read", lambda self, size: read(self, size).replace(b"x", b"y"))
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    assert "is damaged: its contents are not those that were backed up" in refusal("backup", folder / "b.tar")
+    assert list(folder.iterdir()) == []
+
+
+def test_backup_into_a_missing_folder_is_refused(tmp_path):
+    path = tmp_path / "missing" / "b.tar"
+    assert refusal("backup", path) == f"{path} cannot be written: No such file or directory. There is no backup."
+
+
+def test_empty_database_is_not_backed_up(tmp_path):
+    with other_database():
+        assert refusal("backup", tmp_path / "b.tar") == "The database is empty. There is no backup."
+
+
+def test_dump_without_the_rows_that_were_counted_is_no_backup(media, tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "count_rows", lambda: {"public.leads": 1})
+    said = refusal("backup", tmp_path / "b.tar")
+    assert said == "The dump has 0 rows of public.leads instead of 1. There is no backup."
+
+
+def test_backup_leaves_out_links_and_what_an_interrupted_restore_left(media, tmp_path):
+    write_files(media, {".restore-x/before/old": b"x"})
+    (media / "link").symlink_to("/etc/passwd")
+    run("backup", tmp_path / "b.tar")
+    assert {name for name in contents(tmp_path / "b.tar") if name.startswith("files/")} == {f"files/{n}" for n in FILES}
+
+
+def test_file_that_is_deleted_during_the_backup_is_left_out(media, tmp_path, monkeypatch):
+    below = stored_files.files_below
+    monkeypatch.setattr(stored_files, "files_below", lambda folder: [folder / "deleted", *below(folder)])
+    assert "3 stored files" in run("backup", tmp_path / "b.tar")
+
+
+def test_file_that_cannot_be_read_stops_the_backup(media, tmp_path, monkeypatch):
+    monkeypatch.setattr(stored_files, "files_below", lambda folder: [folder / "attachments"])
+    said = refusal("backup", tmp_path / "b.tar")
+    assert said == f"{media / 'attachments'} cannot be read: Is a directory. There is no backup."
+
+
+def test_backup_that_needs_a_newer_program_is_refused_first(archive):
+    with_manifest(archive, dump_version=99)
+    assert refusal("restore", archive).startswith("This needs pg_restore of PostgreSQL 99 or newer in PATH.")
+
+
+def test_folder_of_files_that_cannot_be_used_is_reported(archive, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "no_folder"
+    settings.MEDIA_ROOT.write_bytes(b"")
+    with other_database():
+        said = refusal("restore", archive)
+        assert said == f"The files cannot be restored: File exists ({settings.MEDIA_ROOT}). Nothing was changed."
+
+
+def test_script_that_ends_among_the_rows_of_a_table_is_damaged():
+    rows = database.rows_of_table(iter([b"1\n"]))
+    assert next(rows) == b"1\n"
+    with pytest.raises(BackupDamaged, match="ends early"):
+        next(rows)
+
+
+def test_settings_that_an_older_server_lacks_are_left_out(monkeypatch):
+    statements = []
+    monkeypatch.setattr(database, "run_sql", statements.append)
+    for version in (16, 17):
+        monkeypatch.setattr(database, "server_version", lambda version=version: version)
+        database.run_script(iter([b"SET transaction_timeout = 0;\n", b"SELECT 1;\n"]))
+    assert statements == [b"SELECT 1;\n", b"SET transaction_timeout = 0;\nSELECT 1;\n"]
+
+
+def test_dump_and_counts_see_the_same_rows_without_limits_of_time(media, tmp_path, monkeypatch):
+    start, count, limits = database.start_dump, database.count_rows, []
+
+    def insert_and_start(*arguments):
+        with psycopg.connect(current_database_url()) as session:
+            session.execute("INSERT INTO login_limits (scope, digest) VALUES ('address', 'x')")
+        return start(*arguments)
+
+    def count_and_note():
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            limits.append(connection.connection.execute(f"SHOW {name}").fetchone()[0])
+        return count()
+
+    monkeypatch.setattr(database, "start_dump", insert_and_start)
+    monkeypatch.setattr(database, "count_rows", count_and_note)
+    connection.ensure_connection()
+    connection.connection.execute("SET statement_timeout = '50s'; SET idle_in_transaction_session_timeout = '50s'")
+    run("backup", tmp_path / "b.tar")
+    connection.close()
+    assert limits == ["0", "0"]
+    assert json.loads(contents(tmp_path / "b.tar")[MANIFEST])["rows"]["public.login_limits"] == 0
+
+
+def test_dump_ends_with_a_backup_that_fails(media, tmp_path, monkeypatch):
+    start, dumps = database.start_dump, []
+    monkeypatch.setattr(database, "start_dump", lambda *arguments: dumps.append(start(*arguments)) or dumps[0])
+    monkeypatch.setattr(database, "count_rows", mock.Mock(side_effect=BackupError("No.")))
+    assert refusal("backup", tmp_path / "b.tar") == "No. There is no backup."
+    assert dumps[0].returncode == -signal.SIGKILL
+
+
+def test_dump_that_is_no_dump_restores_nothing(archive, media):
+    members = contents(archive)
+    dump = b"PGDMP, but nothing else"
+    digest = sha256()
+    for name, content in {**members, "database.dump": dump}.items():
+        if name not in (MANIFEST, MANIFEST_DIGEST):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    write_archive(archive, {**members, "database.dump": dump})
+    with_manifest(archive, digest=digest.hexdigest())
+    with other_database():
+        assert refusal("restore", archive).startswith("The dump of the database cannot be read: ")
+        assert not database.has_tables()
+    assert read_files(media) == FILES
 
 
 def test_dump_that_lacks_rows_restores_nothing(archive, media):
@@ -222,13 +367,15 @@ def test_restore_interrupted_in_the_last_step_changes_nothing(archive, media, mo
     assert read_files(media) == {**FILES, "later": b"x"}
 
 
-def test_files_of_a_killed_restore_are_not_deleted(archive, media):
-    before = media / ".restore-x" / "before"
-    write_files(before, {"old": b"x"})
+def test_files_from_before_a_killed_restore_stay_until_another_succeeds(archive, media):
+    old, unfinished = media / ".restore-x" / "before" / "old", media / ".restore-y"
+    write_files(media, {".restore-x/before/old": b"x", ".restore-y/files/half": b"x"})
+    (unfinished / "before").mkdir()
+    damaged = Path(shutil.copy(archive, archive.with_name("lacks_rows.tar")))
+    with_manifest(damaged, rows={"public.leads": 2})
     with other_database():
-        assert f"Those from before it are in {before}: move them back" in refusal("restore", archive)
-    (before / "old").unlink()
-    with other_database():
+        assert "instead of 2" in refusal("restore", damaged)
+        assert old.read_bytes() == b"x" and not unfinished.exists()
         run("restore", archive)
     assert read_files(media) == FILES
 
@@ -239,17 +386,29 @@ def test_restore_refuses_a_database_in_use(archive):
         assert said.startswith("The database is in use (1 other session). Stop the web server and all workers first.")
 
 
-@pytest.mark.parametrize(("answer", "leads"), [("y", 1), ("", 2)])
-def test_replacing_asks_first(archive, monkeypatch, answer, leads):
-    with other_database():
+def test_replacing_asks_first_and_checks_again(archive, monkeypatch):
+    with other_database() as name, contextlib.ExitStack() as later:
         run("restore", archive)
         make_lead()
-        monkeypatch.setattr("builtins.input", lambda question: answer)
-        if answer:
-            run("restore", archive, "--replace")
-        else:
-            assert refusal("restore", archive, "--replace") == "Nothing was changed."
-        assert Lead.objects.count() == leads
+
+        def answer(text, connects=False):
+            def reply(question):
+                assert connection.connection is None
+                if connects:
+                    later.enter_context(psycopg.connect(current_database_url(name)))
+                return text
+
+            monkeypatch.setattr("builtins.input", reply)
+
+        answer("")
+        assert refusal("restore", archive, "--replace") == "Nothing was changed."
+        answer("y", connects=True)
+        assert "The database is in use (1 other session)." in refusal("restore", archive, "--replace")
+        later.close()
+        assert Lead.objects.count() == 2
+        answer("y")
+        run("restore", archive, "--replace")
+        assert Lead.objects.count() == 1
 
 
 def test_waiting_email_is_not_sent_again_after_a_restore(media, tmp_path, ann, smtp_sink):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm.models import ActivityLog
+from crm.models import ActivityLog, User
 from crm.records.activity import SYSTEM_ACTOR
 from crm.records.handover import describe_owned_records
 from inbox.models import Mailbox
@@ -76,4 +76,8 @@ def test_records_are_not_handed_over_to_the_leaver_or_without_leaving(as_root, b
     give_records(bob)
     assert deactivate(as_root, bob, hand_over_to=str(bob.pk)).status_code == 200
     assert deactivate(as_root, bob, hand_over_to=str(ann.pk), is_active="on").status_code == 200
+    assert deactivate(as_root, bob, hand_over_to=str(ann.pk), keep_records="on").status_code == 200
+    User.objects.filter(pk=ann.pk).update(is_active=False)
+    assert deactivate(as_root, bob, hand_over_to=str(ann.pk)).status_code == 200
+    assert bob.is_active
     assert Lead.objects.get(contact_name="Open").assigned_to == bob

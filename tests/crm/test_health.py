@@ -1,5 +1,6 @@
 """`/healthz` tells a proxy whether the CRM works, and a stranger nothing more."""
 
+import errno
 import json
 import shutil
 import socket
@@ -62,6 +63,27 @@ def test_full_disk_is_reported(monkeypatch, settings):
     assert ask() == (503, {**ALL_WELL, "status": "not ok", "disk": "not ok"})
 
 
+def test_disk_that_cannot_be_asked_is_reported(monkeypatch):
+    def fail(folder):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(shutil, "disk_usage", fail)
+    state = ask()[1]
+    assert (state["disk"], state["database"]) == ("not ok", "ok")
+
+
+@pytest.mark.usefixtures("live_worker")
+def test_statement_that_hangs_is_stopped(monkeypatch):
+    monkeypatch.setattr(health, "STATEMENT_TIMEOUT", "50ms")
+    monkeypatch.setattr(health, "has_worker", lambda cursor: cursor.execute("SELECT pg_sleep(60)"))
+    assert ask() == (503, {**ALL_WELL, "status": "not ok", "worker": "not ok"})
+    assert not health.health_check._thread.is_alive()
+
+
+def test_no_proxy_stores_an_answer():
+    assert Browser().get("/healthz")["Cache-Control"] == "no-store"
+
+
 @pytest.fixture
 def silent_server(monkeypatch):
     """A database that accepts connections and says nothing."""
@@ -73,13 +95,19 @@ def silent_server(monkeypatch):
 
 
 @pytest.mark.usefixtures("silent_server")
-def test_database_that_hangs_gets_an_answer_and_no_second_question(monkeypatch):
+def test_database_that_hangs_gets_an_answer_and_no_second_question(monkeypatch, caplog):
     monkeypatch.setattr(health, "TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(health, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(health, "CONNECT_TIMEOUT_SECONDS", 2)  # the shortest that libpq allows
     before = threading.active_count()
     expected = {**dict.fromkeys(ALL_WELL, "not ok"), "disk": "ok"}
     assert [ask() for _ in range(3)] == [(503, expected)] * 3
     assert threading.active_count() <= before + 1
+    check = health.health_check._thread
+    assert check.is_alive()
+    check.join(20)
+    assert not check.is_alive()
+    assert "The database cannot be reached" in caplog.text
 
 
 @pytest.mark.usefixtures("live_worker")

@@ -3,14 +3,16 @@
 import re
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core import mail
 from django.test import Client as Browser
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from crm.accounts import transitions
+from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
 from crm.models import ActivityLog, User
 from crm.tasks import send_account_email
-from tests.cast import browser, make_lead, page_text
+from tests.cast import browser, make_lead, make_user, page_text
 
 pytestmark = pytest.mark.django_db
 NEW = "another long password 7"
@@ -73,6 +75,47 @@ def test_invitation_needs_username_email_and_role(as_ada, field):
 def test_only_administrators_invite(as_max):
     assert invite(as_max).status_code == 403
     assert not User.objects.filter(username="nina").exists()
+
+
+def test_invitations_need_the_permissions_to_add_and_to_change_accounts(ann):
+    role = Group.objects.get(name="agent")
+    eve = make_user("eve", None)
+    ann.user_permissions.add(Permission.objects.get(codename="add_user"))
+    eve.user_permissions.add(Permission.objects.get(codename="change_user"))
+    for inviter in (ann, eve):
+        with pytest.raises(NotPermitted):
+            transitions.invite(User(username="nina", email="nina@agency.example"), role, by=inviter, site="")
+    assert not User.objects.filter(username="nina").exists()
+    ann.set_unusable_password()
+    ann.save()
+    with pytest.raises(NotPermitted):
+        transitions.send_invitation(ann, by=ann, site="")
+
+
+def test_invitation_with_a_username_that_is_taken_is_refused_in_a_sentence(ada, ann):
+    with pytest.raises(InvalidInput):
+        transitions.invite(User(username="ann", email="x@agency.example"), Group.objects.first(), by=ada, site="")
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"email": ""}, {"password": "md5$x$y"}])
+def test_only_active_accounts_with_an_address_and_no_password_are_invited(ada, ann, change):
+    ann.set_unusable_password()
+    for name, value in change.items():
+        setattr(ann, name, value)
+    with pytest.raises(IllegalTransition, match="Ann cannot be invited"):
+        transitions.send_invitation(ann, by=ada, site="")
+
+
+def test_invitation_is_not_sent_again_without_a_mail_server(as_ada, ann, settings):
+    ann.set_unusable_password()
+    ann.save()
+    settings.EMAIL_HOST = ""
+    assert "no password is invited" in page_text(save_staff(as_ada, ann, invite_again="on"))
+    assert ProcrastinateJob.objects.count() == 0
+
+
+def test_second_factor_that_a_colleague_has_not_is_not_removed(as_ada, ann):
+    assert "Ann has no second factor" in page_text(save_staff(as_ada, ann, remove_second_factor="on"))
 
 
 def test_invitation_is_sent_again_until_a_password_is_chosen(as_ada):

@@ -1,16 +1,29 @@
 """Failed logins: how many are possible, who is blocked, that the owner is not, and what is left behind."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.db import connection
 from django.test import Client as Browser
 from django.utils import timezone
 
-from crm.accounts.login_limits import FREE_TRIES, MEMORY, LoginBlocked, LoginTry, count_try, forget_old_limits, release
+from crm.accounts.login_limits import (
+    FREE_TRIES,
+    KNOWN_FOR,
+    MEMORY,
+    LoginBlocked,
+    LoginTry,
+    count_try,
+    forget_old_limits,
+    release,
+)
+from crm.accounts.transitions import unblock
+from crm.exceptions import IllegalTransition, NotPermitted
 from crm.models import ActivityLog, LimitScope, LoginLimit
 from crm.tasks import forget_failed_logins
 from tests.cast import PASSWORD, browser, make_user, page_text
@@ -124,17 +137,50 @@ def test_known_browser_and_known_address_have_limits_too(ann):
     assert {*LoginLimit.objects.with_failures().values_list("scope", flat=True)} == {"known_browser", "known_address"}
 
 
+def known_cookies(page):
+    return [name for name in page.cookies if name.startswith("known_")]
+
+
 def test_cookie_of_one_account_is_worth_nothing_for_another(ann, bob):
-    page = Browser()
-    log_in(page=page)
-    [name] = [name for name in page.cookies if name.startswith("known_")]
-    forged = Browser()
+    of_ann, of_bob, forged = Browser(), Browser(), Browser()
+    log_in(page=of_ann)
+    log_in("bob", page=of_bob)
     for _ in range(ACCOUNT_TRIES):
         guess("bob")
-    log_in("bob", page=(other := Browser()))
-    [others] = [name for name in other.cookies if name.startswith("known_")] or ["known_0"]
-    forged.cookies[others] = page.cookies[name].value
+    [name], [other] = known_cookies(of_bob), known_cookies(of_ann)
+    forged.cookies[name] = of_ann.cookies[other].value
     assert guess("bob", page=forged) == 429
+
+
+def test_browser_that_colleagues_share_is_known_to_each_of_them(ann, bob):
+    page = Browser()
+    for username in ("ann", "bob"):
+        log_in(username, page=page)
+        page.post("/logout/")
+        for _ in range(ACCOUNT_TRIES):
+            guess(username)
+    for username in ("ann", "bob"):
+        assert log_in(username, address=OFFICE).status_code == 429
+        assert is_logged_in(log_in(username, address=OFFICE, page=page))
+        page.post("/logout/")
+
+
+def test_browser_is_known_for_half_a_year(ann):
+    page, long_ago = Browser(), time.time() - KNOWN_FOR.total_seconds() - 1
+    with mock.patch("django.core.signing.time.time", return_value=long_ago):
+        log_in(page=page)
+    page.post("/logout/")
+    for _ in range(ACCOUNT_TRIES):
+        guess()
+    assert guess(page=page) == 429
+
+
+def test_cookie_of_a_known_browser_is_hidden_from_scripts_other_sites_and_plain_http(ann, settings):
+    settings.SESSION_COOKIE_SECURE = True
+    log_in(page=(page := Browser()))
+    [name] = known_cookies(page)
+    cookie = page.cookies[name]
+    assert (cookie["httponly"], cookie["secure"], cookie["samesite"]) == (True, True, "Lax")
 
 
 def test_one_address_cannot_try_many_accounts(ann):
@@ -172,9 +218,47 @@ def test_unknown_username_is_treated_like_a_known_one_and_not_stored(ann):
     assert "my pin" not in stored
 
 
+def test_program_without_an_address_is_not_limited(ann):
+    for _ in range(ACCOUNT_TRIES + 1):
+        assert authenticate(username="ann", password="wrong") is None
+    assert authenticate(username="ann", password=PASSWORD) == ann
+    assert LoginLimit.objects.count() == 0
+
+
 def test_other_spelling_of_a_username_is_the_same_account():
     digests = {LoginTry(name, HOME).digest(LimitScope.ACCOUNT) for name in ("ann", "ANN", "ａｎｎ")}
     assert len(digests) == 1
+
+
+def test_each_limit_has_a_count_of_its_own():
+    login = LoginTry("same", "same", "same")
+    assert len({login.digest(scope) for scope in LimitScope}) == len(LimitScope)
+
+
+def test_address_is_known_for_half_a_year(ann):
+    log_in(address=HOME)
+    wait(days=KNOWN_FOR.days)
+    for _ in range(ACCOUNT_TRIES):
+        guess()
+    assert log_in(address=HOME).status_code == 429
+
+
+def test_failed_login_is_allowed_again_by_administrators_and_once(ada, ann):
+    guess()
+    limit = LoginLimit.objects.get(scope="account")
+    with pytest.raises(NotPermitted):
+        unblock(limit, by=ann)
+    unblock(limit, by=ada)
+    with pytest.raises(IllegalTransition, match="Ann is not blocked any more"):
+        unblock(limit, by=ada)
+    assert ActivityLog.objects.filter(verb="login_unblocked").count() == 1
+
+
+def test_failed_logins_are_visible_to_administrators_and_known_addresses_to_none(ada, ann):
+    log_in()
+    guess("bob")
+    assert [*LoginLimit.objects.visible_to(ann)] == []
+    assert {limit.scope for limit in LoginLimit.objects.visible_to(ada)} == {"account", "address"}
 
 
 def test_counting_begins_anew_after_a_day(ann):

@@ -5,9 +5,13 @@ import errno
 import logging
 
 import pytest
+from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.backends.base import UpdateError
 from django.db import connection
+from django.utils.http import urlsafe_base64_encode
 
 from crm import outages
+from crm.accounts.sessions import SessionStore
 from tests.cast import browser, make_lead, make_suggestion, page_text
 from tests.crm.processes import free_port
 
@@ -86,7 +90,38 @@ def test_read_only_database_shows_pages_and_refuses_changes(as_ann, ann, caplog)
     assert as_ann.get("/leads/lead/").status_code == 200
 
 
-@pytest.mark.parametrize("code", ["53100", "53300", "57P01", "57P03", "08006"])
+def test_read_only_database_shows_pages_without_noting_that_the_session_is_used(as_ann):
+    session = as_ann.session
+    session["seen_at"] -= 901
+    session.save()
+    seen_at = session["seen_at"]
+    with read_only_database():
+        answer = as_ann.get("/leads/lead/")
+    assert (answer.status_code, answer["Vary"]) == (200, "Cookie")
+    assert as_ann.session["seen_at"] == seen_at
+    as_ann.get("/leads/lead/")
+    assert as_ann.session["seen_at"] > seen_at
+
+
+@pytest.mark.parametrize("has_session", [True, False])
+def test_change_of_a_session_is_refused_by_a_read_only_database(as_ann, ann, has_session):
+    page = as_ann if has_session else browser(None)
+    key, token = urlsafe_base64_encode(str(ann.pk).encode()), default_token_generator.make_token(ann)
+    with read_only_database():
+        refused = page.get(f"/choose-password/{key}/{token}/")
+    assert refused.status_code == 503
+    assert "Only reading is possible" in page_text(refused)
+
+
+def test_session_that_was_deleted_meanwhile_is_no_outage(as_ann):
+    stale = SessionStore(session_of(as_ann))
+    stale["x"] = 1
+    as_ann.session.delete()
+    with pytest.raises(UpdateError):
+        stale.save()
+
+
+@pytest.mark.parametrize("code", ["53100", "53300", "57P01", "57P03", "08006", "58030", "28000"])
 def test_failing_server_is_a_page(as_ann, ann, monkeypatch, code):
     def fail(*args, **kwargs):
         with connection.cursor() as cursor:
@@ -117,7 +152,10 @@ def test_other_errors_are_no_outage(as_ann, ann, monkeypatch):
     monkeypatch.setattr("suggestions.admin.suggestion_context", fail)
     as_ann.raise_request_exception = False
     assert as_ann.get(approve_url(ann)).status_code == 500
+    monkeypatch.setattr("crm.middleware.set_reader", fail)
+    assert as_ann.get("/your-settings/").status_code == 500
     assert outages.find_outage(FileNotFoundError(errno.ENOENT, "No such file")) is None
+    assert outages.find_outage(type("OperationalError", (Exception,), {})("of another library")) is None
 
 
 def test_cause_is_repeated_only_while_it_stays(caplog, monkeypatch):

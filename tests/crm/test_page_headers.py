@@ -27,8 +27,11 @@ def test_no_script_or_stylesheet_within_a_page_is_allowed(as_ann):
         assert policy["script-src-attr"] == {"'none'"}
         assert "'unsafe-inline'" not in policy["style-src"]
         assert policy["frame-ancestors"] == policy["object-src"] == policy["base-uri"] == {"'none'"}
+        assert policy["default-src"] == policy["form-action"] == {"'self'"}
+        assert policy["img-src"] == {"'self'", "data:", "https:"}
         assert response["Referrer-Policy"] == "same-origin"
-        assert "camera=()" in response["Permissions-Policy"]
+        for permission in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb"):
+            assert f"{permission}=()" in response["Permissions-Policy"]
 
 
 def test_no_page_holds_a_script_or_a_style(ada, as_ann):

@@ -1,13 +1,18 @@
 """Passwords by email, password changes, and the sessions of a user."""
 
 import re
+from datetime import datetime, timedelta
+from unittest import mock
 
 import pytest
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core import mail
 from django.test import Client as Browser
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from crm.accounts.sessions import public_key
+from crm.accounts.transitions import end_sessions
+from crm.exceptions import NotPermitted
 from crm.models import ActivityLog, User, UserSession
 from crm.tasks import clear_sessions, send_account_email
 from tests.cast import PASSWORD, browser, page_text
@@ -84,12 +89,33 @@ def test_no_link_for_inactive_users_and_those_without_a_password(ann, bob):
     bob.save()
     ask_for_link(ann.email)
     ask_for_link(bob.email)
+    assert ProcrastinateJob.objects.count() == 0
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"email": ""}])
+def test_no_link_for_users_who_left_before_it_was_sent(ann, change):
+    ask_for_link(ann.email)
+    User.objects.filter(pk=ann.pk).update(**change)
     assert send_queued() == []
 
 
 def test_asking_for_links_is_limited(ann):
     answers = [ask_for_link(ann.email, REMOTE_ADDR=f"203.0.113.{number}").status_code for number in range(7)]
     assert answers == [200] * 5 + [429] * 2
+
+
+def test_asking_for_links_to_many_accounts_from_one_address_is_limited():
+    answers = [ask_for_link(f"user{number}@agency.example").status_code for number in range(21)]
+    assert answers == [200] * 20 + [429]
+
+
+def test_link_is_too_old_after_three_days(ann):
+    ask_for_link(ann.email)
+    with mock.patch.object(
+        PasswordResetTokenGenerator, "_now", return_value=datetime.now() - timedelta(days=3, minutes=1)
+    ):
+        [link] = send_queued()
+    assert "This link was used already, or is too old." in page_text(Browser().get(link, follow=True))
 
 
 def test_new_password_from_a_link_works_although_the_account_is_blocked(ann):
@@ -105,6 +131,11 @@ def test_without_a_mail_server_the_page_says_so(ann, settings):
     assert "no mail server" in page_text(ask_for_link(ann.email))
     assert "Forgot" not in page_text(Browser().get("/login/"))
     assert ProcrastinateJob.objects.count() == 0
+
+
+@pytest.mark.parametrize("url", ["/password_change/", "/your-sessions/", "/second-factor/"])
+def test_pages_of_ones_own_account_need_a_login(url):
+    assert Browser().get(url)["Location"] == f"/login/?next={url}"
 
 
 def test_password_change_ends_all_other_sessions(ann):
@@ -169,6 +200,32 @@ def test_use_of_a_session_is_stored_at_most_every_quarter_of_an_hour(ann, django
     session.save()
     page.get("/your-settings/")
     assert UserSession.objects.get().last_seen_at > before
+
+
+def test_sessions_are_ended_by_their_user_alone(ann, bob):
+    log_in(ann)
+    with pytest.raises(NotPermitted):
+        end_sessions(UserSession.objects.all(), user=ann, by=bob)
+    assert end_sessions(UserSession.objects.all(), user=bob, by=bob) == 0
+    assert UserSession.objects.count() == 1
+
+
+def test_expired_session_is_not_listed(ann):
+    here = log_in(ann)
+    log_in(ann)
+    UserSession.objects.exclude(pk=here.session.session_key).update(expire_date="2020-01-01T00:00Z")
+    assert page_text(here.get("/your-sessions/")).count('data-l="Browser"') == 1
+
+
+def test_long_name_of_a_browser_is_cut(ann):
+    assert is_open(log_in(ann, user_agent="Mozilla " * 100))
+    assert len(UserSession.objects.get().browser) == 300
+
+
+def test_session_that_reads_the_list_is_not_ended_from_it(ann):
+    here = log_in(ann)
+    here.post("/your-sessions/", {"end": public_key(here.session.session_key)})
+    assert is_open(here)
 
 
 def test_expired_sessions_are_deleted(ann):

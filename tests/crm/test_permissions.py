@@ -4,6 +4,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group
 
 from crm.models import User
+from crm.permissions import OneStatementBackend
 from tests.cast import allow_export, make_user
 
 
@@ -23,3 +24,10 @@ def test_permissions_of_nobody_and_of_a_superuser(stranger, ada):
     User.objects.filter(pk=ada.pk).update(is_active=False)
     assert User.objects.get(pk=ada.pk).get_all_permissions() == set()
     assert "leads.purge_lead" in make_user("root", is_superuser=True).get_all_permissions()
+
+
+def test_session_of_a_deactivated_user_opens_nothing(ann, as_ann):
+    assert as_ann.get("/your-settings/").status_code == 200
+    User.objects.filter(pk=ann.pk).update(is_active=False)
+    assert as_ann.get("/your-settings/").status_code == 302
+    assert OneStatementBackend().get_user(ann.pk) is None

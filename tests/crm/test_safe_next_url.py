@@ -15,6 +15,7 @@ FOREIGN = [
     "//evil.example",
     "///evil.example",
     "/\\evil.example",
+    "/leads/\\evil.example",
     "\\/evil.example",
     "/\t/evil.example",
     "/\n/evil.example",

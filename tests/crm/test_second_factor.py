@@ -2,6 +2,7 @@
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pyotp
 import pytest
@@ -11,11 +12,21 @@ from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
-from crm.accounts.second_factor import STEP_SECONDS, read_secret
-from crm.models import ActivityLog, RoleSecurity, SecondFactor
-from tests.cast import PASSWORD, browser, page_text
+from crm.accounts.second_factor import read_secret, recovery_digest
+from crm.accounts.second_factor_transitions import (
+    check_code,
+    confirm_second_factor,
+    remove_second_factor,
+    require_second_factor,
+    start_second_factor,
+)
+from crm.exceptions import ActionRefused, IllegalTransition, NotPermitted
+from crm.models import ActivityLog, RoleSecurity, SecondFactor, User
+from crm.runtime.encryption import SecretUnreadable
+from tests.cast import PASSWORD, browser, make_user, page_text
 
 pytestmark = pytest.mark.django_db
+HOME = "192.0.2.1"
 RECOVERY = re.compile(r"(?<![\w-])\w{4}-\w{4}-\w{4}(?![\w-])")
 
 
@@ -26,7 +37,7 @@ def enter_password(user, page=None):
 
 def code_now(user, shift=0):
     totp = pyotp.TOTP(read_secret(SecondFactor.objects.get(user=user)))
-    return totp.generate_otp(int(time.time()) // STEP_SECONDS + shift)
+    return totp.at(time.time(), counter_offset=shift)
 
 
 def turn_on(user, page=None):
@@ -63,6 +74,36 @@ def test_code_works_once_and_an_older_one_no_more(ann):
         assert not is_open(second), code
 
 
+def test_code_that_confirmed_the_app_works_for_no_login(ann):
+    page = browser(ann)
+    page.post("/second-factor/", {"begin": "1"})
+    code = code_now(ann)
+    assert RECOVERY.search(page_text(page.post("/second-factor/", {"confirm": "1", "code": code})))
+    other, _ = enter_password(ann)
+    other.post("/login/code/", {"code": code})
+    assert not is_open(other)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["app", "recovery"])
+def test_code_that_many_enter_at_once_works_once(kind):
+    ann = make_user("ann", None)
+    recovery = confirm_second_factor(start_second_factor(ann).user, code_now(ann, -1), address=HOME)
+    code = code_now(ann) if kind == "app" else recovery[0]
+
+    def enter(number):
+        try:
+            check_code(ann, code, address=HOME)
+            return 1
+        except ActionRefused:
+            return 0
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(enter, range(16))) == 1
+
+
 def test_recovery_code_works_once_however_it_is_written(ann):
     recovery = turn_on(ann)[0]
     page, _ = enter_password(ann)
@@ -78,6 +119,41 @@ def test_wrong_codes_are_limited(ann):
     answers = [page.post("/login/code/", {"code": "000000"}).status_code for _ in range(6)]
     assert answers == [200] * 5 + [429]
     assert page.post("/login/code/", {"code": code_now(ann)}).status_code == 429
+
+
+def test_wrong_codes_elsewhere_do_not_stop_the_owner_in_a_known_browser(ann):
+    recovery = turn_on(ann)
+    page, _ = enter_password(ann)
+    page.post("/login/code/", {"code": recovery[0]})
+    page.post("/logout/")
+    attacker, _ = enter_password(ann)
+    assert [attacker.post("/login/code/", {"code": "000000"}).status_code for _ in range(6)][-1] == 429
+    enter_password(ann, page)
+    page.post("/login/code/", {"code": recovery[1]})
+    assert is_open(page)
+
+
+def test_right_code_begins_counting_anew(ann):
+    recovery = turn_on(ann)
+    for code in recovery[:2]:
+        page, _ = enter_password(ann)
+        assert [page.post("/login/code/", {"code": "000000"}).status_code for _ in range(4)] == [200] * 4
+        assert page.post("/login/code/", {"code": code}).status_code == 302
+
+
+def test_deactivated_user_enters_no_code(ann):
+    turn_on(ann)
+    page, _ = enter_password(ann)
+    User.objects.filter(pk=ann.pk).update(is_active=False)
+    assert page.post("/login/code/", {"code": code_now(ann)})["Location"] == "/login/"
+
+
+def test_half_login_opens_nothing_of_an_earlier_session(ann, bob):
+    turn_on(ann)
+    page, _ = enter_password(bob)
+    assert is_open(page)
+    enter_password(ann, page)
+    assert not is_open(page)
 
 
 def test_code_page_needs_the_password_first_and_not_long_ago(ann):
@@ -106,6 +182,50 @@ def test_secret_and_recovery_codes_are_not_stored_in_clear(ann):
     assert not any(code in stored or code.replace("-", "") in stored for code in codes)
 
 
+def test_secret_and_recovery_codes_of_one_user_are_worth_nothing_for_another(ann, bob):
+    factor = start_second_factor(ann)
+    with pytest.raises(SecretUnreadable):
+        read_secret(SecondFactor.objects.create(user=bob, secret=factor.secret))
+    assert recovery_digest(ann, "abcd-efgh-jkmn") != recovery_digest(bob, "abcd-efgh-jkmn")
+
+
+def test_wrong_first_codes_are_limited(ann):
+    page = browser(ann)
+    page.post("/second-factor/", {"begin": "1"})
+    answers = [page_text(page.post("/second-factor/", {"confirm": "1", "code": "000000"})) for _ in range(6)]
+    assert ["That code is wrong" in answer for answer in answers] == [True] * 5 + [False]
+    page.post("/second-factor/", {"confirm": "1", "code": code_now(ann)})
+    assert not SecondFactor.objects.get().confirmed_at
+
+
+def test_second_factor_that_is_on_is_not_set_up_again(ann):
+    turn_on(ann)
+    before = SecondFactor.objects.values().get()
+    with pytest.raises(IllegalTransition, match="You have a second factor already"):
+        start_second_factor(ann)
+    with pytest.raises(IllegalTransition, match="Begin to set up"):
+        confirm_second_factor(ann, code_now(ann), address=HOME)
+    assert SecondFactor.objects.values().get() == before
+
+
+def test_second_factor_that_is_not_on_is_neither_checked_nor_removed(ann):
+    start_second_factor(ann)
+    with pytest.raises(IllegalTransition, match="Ann has no second factor"):
+        check_code(ann, code_now(ann), address=HOME)
+    SecondFactor.objects.all().delete()
+    with pytest.raises(IllegalTransition, match="Ann has no second factor"):
+        remove_second_factor(ann, by=ann)
+
+
+def test_second_factors_of_colleagues_and_roles_are_for_administrators(ann, bob):
+    turn_on(ann)
+    with pytest.raises(NotPermitted):
+        remove_second_factor(ann, by=bob)
+    with pytest.raises(NotPermitted):
+        require_second_factor(Group.objects.get(name="viewer"), True, by=bob)
+    assert SecondFactor.objects.exists() and not RoleSecurity.objects.exists()
+
+
 def test_wrong_first_code_turns_nothing_on(ann):
     page = browser(ann)
     page.post("/second-factor/", {"begin": "1"})
@@ -123,9 +243,10 @@ def test_turning_it_on_ends_other_sessions(ann):
 def test_turning_off_and_new_recovery_codes_need_a_code(ann):
     page = browser(ann)
     old = turn_on(ann, page)
+    before = SecondFactor.objects.values().get()
     for button in ("renew", "remove"):
         page.post("/second-factor/", {button: "1", "code": "000000"})
-    assert SecondFactor.objects.get().confirmed_at
+    assert SecondFactor.objects.values().get() == before
     text = page_text(page.post("/second-factor/", {"renew": "1", "code": old[0]}))
     new = RECOVERY.findall(text)
     assert len(new) == 10 and not {*new} & {*old}
@@ -145,10 +266,26 @@ def test_role_that_needs_it_opens_no_page_before_it_is_set_up(ann, vera, as_ann)
         assert as_ann.get(url)["Location"] == "/second-factor/"
     assert "Your role needs a second factor." in page_text(as_ann.get("/second-factor/"))
     assert is_open(browser(vera))
+    as_ann.post("/second-factor/", {"begin": "1"})
+    assert as_ann.get("/")["Location"] == "/second-factor/"
     codes = turn_on(ann, as_ann)
     assert is_open(as_ann)
     as_ann.post("/second-factor/", {"remove": "1", "code": codes[0]})
     assert SecondFactor.objects.exists()
+
+
+def test_member_without_a_second_factor_can_log_out(as_ann):
+    require("agent")
+    assert as_ann.post("/logout/").headers.get("Location") != "/second-factor/"
+    assert as_ann.get("/")["Location"].startswith("/login/")
+
+
+def test_role_that_no_longer_needs_it_opens_all_pages(ann, as_ann):
+    require("agent", is_needed=False)
+    assert is_open(as_ann)
+    codes = turn_on(ann, as_ann)
+    as_ann.post("/second-factor/", {"remove": "1", "code": codes[0]})
+    assert not SecondFactor.objects.exists()
 
 
 def test_need_of_a_role_is_read_with_the_user(as_ann):
@@ -167,7 +304,18 @@ def test_administrators_decide_which_role_needs_it(ada, as_max):
     assert browser(ada).post(url, data).status_code == 302
     assert RoleSecurity.objects.get().needs_second_factor
     assert ActivityLog.objects.filter(summary="The role “viewer” needs a second factor.").exists()
-    assert "checked" in page_text(browser(ada).get(url)).split('name="needs_second_factor"')[1].split(">")[0]
+    assert needs_box(browser(ada).get(url))
+    browser(ada).post(url, {**data, "name": "reader"})
+    assert ActivityLog.objects.filter(verb="role_security").count() == 1
+    browser(ada).post(url, {"name": "viewer", "permissions": permissions})
+    assert ActivityLog.objects.filter(summary="The role “viewer” no longer needs a second factor.").exists()
+    assert not needs_box(browser(ada).get(url))
+    require_second_factor(role, False, by=ada)
+    assert ActivityLog.objects.filter(verb="role_security").count() == 2
+
+
+def needs_box(response):
+    return "checked" in page_text(response).split('name="needs_second_factor"')[1].split(">")[0]
 
 
 def test_administrators_remove_the_second_factor_of_a_colleague(ada, ann):

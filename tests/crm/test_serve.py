@@ -9,7 +9,7 @@ import urllib.request
 import psutil
 import pytest
 
-from crm.runtime.serving import Restarts
+from crm.runtime.serving import CannotServe, Restarts, open_listener, single_instance_lock
 from tests.crm.processes import (
     PATIENCE_SECONDS,
     children_of,
@@ -144,6 +144,20 @@ def test_busy_port_is_reported(served_here, port):
     assert ended.returncode == 1
     assert ended.stdout.startswith(f"CommandError: Port {port} is in use by another program. Choose another")
     assert ended.stdout.count("\n") == 1
+
+
+def test_address_of_another_machine_is_reported():
+    with pytest.raises(CannotServe, match=r"Cannot listen on 192\.0\.2\.1:8000: Cannot assign requested address\."):
+        open_listener("192.0.2.1", 8000)
+
+
+def test_folder_of_data_that_cannot_be_used_is_reported(tmp_path):
+    (tmp_path / "data").write_bytes(b"")
+    with (
+        pytest.raises(CannotServe, match=r"serve\.lock cannot be used: "),
+        single_instance_lock(tmp_path / "data" / "serve.lock", ""),
+    ):
+        pytest.fail("There is no lock.")
 
 
 def test_unmigrated_database_is_reported(served_here):

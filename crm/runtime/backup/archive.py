@@ -17,7 +17,7 @@ from crm.runtime.backup.exceptions import BackupDamaged, BackupError
 
 FORMAT = 1
 DUMP, MANIFEST, MANIFEST_DIGEST, FILES = "database.dump", "manifest.json", "manifest.sha256", "files/"
-# Read at once from a member; more than this of a manifest is none.
+# How much of a member is read at once, and how long a manifest may be.
 BLOCK_BYTES, MAX_MANIFEST_BYTES = 1024 * 1024, 16 * 1024 * 1024
 
 
@@ -145,7 +145,7 @@ def check_archive(path: Path) -> Manifest:
 def read_manifest(path: Path, contents: dict[str, bytes]) -> Manifest:
     """Return the manifest among the contents of the last members."""
     text, text_digest = (contents.get(name, b"") for name in (MANIFEST, MANIFEST_DIGEST))
-    if not text or hashlib.sha256(text).hexdigest().encode() != text_digest:
+    if hashlib.sha256(text).hexdigest().encode() != text_digest:
         raise BackupDamaged(f"{path} is no backup of the CRM, or it is damaged or incomplete.")
     values = json.loads(text)
     if values["format"] != FORMAT:

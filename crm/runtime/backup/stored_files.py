@@ -50,12 +50,9 @@ class FileExchange:
     def __enter__(self) -> "FileExchange":
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(f"{RESTORE_PREFIX}*"):
-            if any((leftover / "before").glob("*")):
-                raise BackupError(
-                    f"A restore was interrupted while it exchanged files. Those from before it are in "
-                    f"{leftover / 'before'}: move them back to {self.folder}, or away, and restore again."
-                )
-            shutil.rmtree(leftover)
+            # Those from before a restore that was killed go with the present ones, if this restore succeeds.
+            if not any((leftover / "before").glob("*")):
+                shutil.rmtree(leftover)
         self.prepared = Path(tempfile.mkdtemp(dir=self.folder, prefix=RESTORE_PREFIX))
         (self.prepared / "before").mkdir()
         (self.prepared / FILES).mkdir()
