@@ -76,13 +76,12 @@ def parse_number(digits: str, times: str | None = None) -> Decimal | None:
 
 
 def read_json_number(text: str) -> int | float | None:
-    """Return the number whose plain digits are `text`; None if there is none, as for "05", "1.0" and "1_000"."""
+    """Return `text` as the number that JSON would have for it; None if it is none, or infinite."""
     try:
         number = int(text) if text.lstrip("-").isdigit() else float(text)
     except (ValueError, OverflowError):
         return None
-    is_finite = number - number == 0
-    return number if is_finite and plain_digits(number) == text else None
+    return number if number - number == 0 else None  # neither infinite nor "not a number"
 
 
 def plain_digits(number: int | float) -> str:

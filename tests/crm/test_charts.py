@@ -142,7 +142,8 @@ def test_texts_that_look_like_other_values_are_groups_of_their_own(ada):
     chart = chart_of_values(ada, "text", values)
     counts = groups(chart)
     assert (counts["1"], counts["1.0"], counts["true"], counts["1000"], counts["1_000"]) == (3, 1, 2, 1, 1)
-    assert all(group.query for group in chart.groups)
+    # Their filters find the numbers 1 and 1,000 as well.
+    assert {group.label for group in chart.groups if not group.query} == {"1.0", "01", "1_000", "١", "1e3"}
 
 
 def test_group_that_filters_cannot_name_has_no_link(ada):

@@ -19,6 +19,7 @@ from crm.records.local_time import format_month
 from crm.screens.custom_fields.conditions import MAX_DATE, MIN_DATE, is_empty
 from crm.screens.custom_fields.filters import END_SUFFIX, OPERATOR_SUFFIX, YES_NO_LABELS, parameter_name
 from crm.screens.custom_fields.sort_keys import SORT_KEYS, FilterField, JsonMember, NumericField, holder
+from crm.text.numbers import plain_digits, read_json_number
 
 NO_VALUE, OTHER_VALUES = "No value", "Values of another kind"
 # What a filter of a list calls the rows without a value.
@@ -180,7 +181,13 @@ def json_text(defined: FilterField, template: str) -> Func:
 
 def group_by_text(defined: FilterField) -> Grouping:
     name, text = parameter_name(defined), json_text(defined, ANY_TEXT_TEMPLATE)
-    return group_field(defined, text, lambda value: text_group(name, value))
+
+    def describe(value: str) -> GroupName:
+        # The filter finds a number in any spelling: that of “05” finds 5, too, which is another group.
+        number = read_json_number(value)
+        return text_group(name, value) if number is None or plain_digits(number) == value else GroupName(value, None)
+
+    return group_field(defined, text, describe)
 
 
 def group_by_choice(defined: FilterField) -> Grouping:
