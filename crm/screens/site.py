@@ -13,15 +13,13 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
-from crm.text.cleaning import strip_nul
-
 
 class RecordAutocompleteView(AutocompleteJsonView):
     """Django's autocomplete view, with a notice if the search text is invalid."""
 
     def process_request(self, request: HttpRequest) -> tuple[str, Any, Any, str]:
         term, *others = super().process_request(request)
-        return strip_nul(term), *others
+        return searchable(term), *others
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         answer = super().get(request, *args, **kwargs)
@@ -31,6 +29,11 @@ class RecordAutocompleteView(AutocompleteJsonView):
             return answer
         disabled_choice = {"id": "", "text": search_error_text, "disabled": True}
         return JsonResponse({"results": [disabled_choice], "pagination": {"more": False}})
+
+
+def searchable(term: str) -> str:
+    """Return `term` with the sign for a broken character in place of NUL: the database searches, and finds nothing."""
+    return term.replace("\x00", "\ufffd")
 
 
 @cache

@@ -11,8 +11,7 @@ from django.urls import URLPattern, path
 from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.custom_fields.references import referable_records
 from crm.screens.json_forms.reference_input import PICKER_PAGE
-from crm.screens.site import RecordAutocompleteView
-from crm.text.cleaning import strip_nul
+from crm.screens.site import RecordAutocompleteView, searchable
 
 
 class ReferencePickerView(RecordAutocompleteView):
@@ -23,7 +22,7 @@ class ReferencePickerView(RecordAutocompleteView):
         if table not in REFERENCE_TABLES.values():
             raise Http404("No custom field refers to this table.")
         return (
-            strip_nul(request.GET.get("term", "")),
+            searchable(request.GET.get("term", "")),
             self.admin_site.get_model_admin(apps.get_model(table)),
             None,
             "pk",
