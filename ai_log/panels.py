@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from ai_log.models import AIInteraction
 from crm.models import Client
-from crm.screens.panels import Panel
+from crm.screens.panels import Panel, Place
 from leads.models import Lead
 
 MAX_INTERACTIONS_SHOWN = 8
@@ -17,7 +17,8 @@ def interactions_panel(request: HttpRequest, interactions: QuerySet, query: str)
         return None
     newest = interactions.visible_to(request.user).defer("content", "ai_response", "metadata").order_by("-id")
     url = reverse("admin:ai_log_aiinteraction_changelist") + query
-    return Panel("AI interactions", "ai_log/panel.html", list(newest[:MAX_INTERACTIONS_SHOWN]), url=url)
+    rows = list(newest[:MAX_INTERACTIONS_SHOWN])
+    return Panel("AI interactions", "ai_log/panel.html", rows, place=Place.END, url=url)
 
 
 def lead_interactions_panel(request: HttpRequest, lead: Lead) -> Panel | None:

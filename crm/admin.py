@@ -41,7 +41,7 @@ from crm.schema.advice.screen import SchemaThresholdsAdmin
 from crm.schema.requests.screen import SchemaChangeAdmin
 from crm.schema.screen import CustomFieldAdmin
 from crm.schema.usage.screen import FieldStatisticAdmin
-from crm.screens.action_forms import ActionForm
+from crm.screens.action_forms import ActionForm, ActionPlace
 from crm.screens.action_views import safe_next_url
 from crm.screens.charts import ListChart
 from crm.screens.custom_fields.bulk_edit import set_field_action
@@ -56,6 +56,7 @@ from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
 from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import ReadOnlyMixin, RecordAdmin
+from crm.screens.record_page.field_edit import FieldEditMixin
 from crm.screens.tags import TAGS_LINK, tag_actions
 
 ORDER_BY_ID = {"id": models.F("id")}
@@ -69,7 +70,7 @@ admin.site.register(DuplicatePair, DuplicatePairAdmin)
 class AddRecordNote(ActionForm):
     """Add a note to the timeline."""
 
-    verb, label, icon = "note", "Note", "edit_note"
+    verb, label, icon, key = "note", "Note", "edit_note", "n"
     body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
 
     def perform(self, record: models.Model, by: User) -> str:
@@ -89,6 +90,7 @@ class AssignClient(ActionForm):
     """Assign a client to a user, or to no one."""
 
     verb, label, permission, icon = "assign", "Assign", "crm.reassign_client", "person_add"
+    place = ActionPlace.VALUE
     owner = forms.ModelChoiceField(User.objects.filter(is_active=True), required=False, empty_label="Unassigned")
 
     def perform(self, record: Client, by: User) -> str:
@@ -106,7 +108,7 @@ class ContactInline(LinkInline):
 
 
 @admin.register(Client)
-class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
+class ClientAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ClientForm
     filterset_class = ClientFilter
     menu_links = (TAGS_LINK,)
@@ -177,7 +179,7 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
 
 
 @admin.register(Contact)
-class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
+class ContactAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = ContactForm
     filterset_class = ContactFilter
     menu_links = (TAGS_LINK,)

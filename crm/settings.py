@@ -259,6 +259,12 @@ RECORD_SECTIONS = {
     "support.supportticket": ["suggestions.screens.panels.ticket_suggestions_panel"],
 }
 
+# What apps to the right offer to do with a record, on its page.
+RECORD_ACTIONS = {
+    "leads.lead": ["inbox.action_forms.LogCall"],
+    "crm.client": ["inbox.action_forms.LogCall"],
+}
+
 # What apps to the right add to a timeline when it is read.
 TIMELINE_SOURCES = {
     "leads.lead": ["leads.timeline.score_lines", "inbox.timeline.message_lines"],

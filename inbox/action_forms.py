@@ -10,15 +10,16 @@ from crm.exceptions import InvalidInput
 from crm.models import Client, User
 from crm.records import transitions as record_transitions
 from crm.screens.action_forms import ActionForm
-from crm.text.cleaning import ensure_full_stop
+from crm.text.cleaning import ensure_full_stop, shorten
 from inbox import transitions
-from inbox.models import THREAD_TRANSITIONS, Direction, Message, Thread, ThreadStatus
+from inbox.models import THREAD_TRANSITIONS, Direction, Message, Thread, ThreadSource, ThreadStatus
 from inbox.transitions.split_join import message_count_label
 from inbox.transitions.thread_status import STATUS_VERBS
 from leads.action_forms import assignable_users
 from leads.models import Lead
 
 CHANGE_THREAD = "inbox.change_thread"
+MAX_CALL_WORDS, MAX_CALL_SUBJECT = 5_000, 80
 
 
 class ChangeThreadStatus(ActionForm):
@@ -115,6 +116,31 @@ class NoteThread(ActionForm):
     def perform(self, record: Thread, by: User) -> str:
         record_transitions.add_note(record, self.cleaned_data["body"], by=by)
         return "Note added to the timeline."
+
+
+class LogCall(ActionForm):
+    """Log a call with a lead or a client in one line; “Log a conversation” asks for more."""
+
+    verb, label, permission, icon, key = "log_call", "Log a call", "inbox.add_thread", "add_call", "c"
+
+    words = forms.CharField(label="What was said", max_length=MAX_CALL_WORDS)
+    direction = forms.ChoiceField(
+        choices=[(Direction.OUT, "We called them"), (Direction.IN, "They called us")],
+        label="Who called",
+        initial=Direction.OUT,
+    )
+
+    def perform(self, record: Lead | Client, by: User) -> str:
+        words = self.cleaned_data["words"]
+        transitions.log_conversation(
+            record,
+            source=ThreadSource.CALL,
+            direction=self.cleaned_data["direction"],
+            subject=shorten(words, MAX_CALL_SUBJECT),
+            body=words,
+            by=by,
+        )
+        return "Call logged."
 
 
 class LinkThread(ActionForm):

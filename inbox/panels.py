@@ -64,13 +64,13 @@ def conversations_panel(
     newest = list(threads.order_by(LAST_ACTIVITY.desc(), "-id")[: MAX_CONVERSATIONS_SHOWN + 1])
     count = len(newest) if len(newest) <= MAX_CONVERSATIONS_SHOWN else capped_count(threads)
     messages_by_thread = load_recent_messages(newest[:MAX_CONVERSATIONS_SHOWN]) if newest else {}
-    query = urlencode(list_filter)
+    query, write_url = urlencode(list_filter), ""
     context = {
         "threads": [(thread, messages_by_thread.get(thread.pk, [])) for thread in newest[:MAX_CONVERSATIONS_SHOWN]],
         "all": f"{reverse('admin:inbox_thread_changelist')}?{query}" if count > MAX_CONVERSATIONS_SHOWN else "",
     }
     if write and request.user.has_perm(SEND_PERMISSION):
-        context["write"] = f"{reverse('admin:inbox_draft_add')}?{urlencode(write)}"
+        write_url = f"{reverse('admin:inbox_draft_add')}?{urlencode(write)}"
         context["drafts"] = own_drafts(request.user, write)
     may_log = request.user.has_perm("inbox.add_thread") and list_filter.keys() <= {"lead", "client"}
     url = f"{reverse('admin:inbox_thread_add')}?{query}" if may_log else ""
@@ -78,6 +78,7 @@ def conversations_panel(
         "Conversations",
         "inbox/panel.html",
         context,
+        write_url=write_url,
         count=format_capped_count(count),
         url=url,
         link_label="Log a conversation",

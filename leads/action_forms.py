@@ -8,7 +8,7 @@ from django.utils.html import format_html
 
 from crm.models import User
 from crm.records import transitions as record_transitions
-from crm.screens.action_forms import ActionForm
+from crm.screens.action_forms import ActionForm, ActionPlace
 from crm.screens.custom_fields.bulk_edit import SetCustomField, set_field_action
 from crm.screens.tags import tag_actions
 from leads import transitions
@@ -23,7 +23,7 @@ class ChangeLeadStage(ActionForm):
     """Move a lead to another stage."""
 
     verb, label, permission, icon = "stage", "Change stage", "leads.change_lead", "flag"
-    primary = True
+    place = ActionPlace.VALUE
 
     @classmethod
     def is_applicable(cls, record: Lead) -> bool:
@@ -42,6 +42,13 @@ class ChangeLeadStage(ActionForm):
         # Read once, although a template goes through the choices several times. `list` alone would count them first.
         stage = self.fields["stage"]
         stage.choices = list(iter(stage.choices))
+        self.initial.setdefault("stage", self.following_stage())
+
+    def following_stage(self) -> str | None:
+        """Return the key of the stage after that of the lead, None if there is none."""
+        keys = [getattr(key, "value", key) for key, _ in self.fields["stage"].choices]
+        current = self.record and self.record.status_id
+        return keys[keys.index(current) + 1] if current in keys[:-1] else None
 
     def clean(self) -> dict[str, Any]:
         """Ask before a lead is closed as won without a client."""
@@ -89,6 +96,7 @@ class AssignLead(ActionForm):
     """Change the owner of a lead."""
 
     verb, label, permission, icon = "assign", "Assign", "leads.reassign_lead", "person_add"
+    place = ActionPlace.VALUE
 
     owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Unassigned")
 
@@ -111,6 +119,7 @@ class SetTierOverride(ActionForm):
     """Set the tier of a lead by hand, or let the score decide again."""
 
     verb, label, permission, icon = "tier", "Set tier", "leads.change_lead", "local_fire_department"
+    place = ActionPlace.MENU
 
     tier = forms.ChoiceField(
         choices=[*Tier.choices, ("", "Set by score")],
@@ -132,6 +141,7 @@ class AddLeadNote(ActionForm):
     """Add a note to the timeline of a lead."""
 
     verb, label, permission, icon = "note", "Note", "leads.change_lead", "edit_note"
+    key = "n"
 
     body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
 
@@ -144,6 +154,7 @@ class AddLeadTask(ActionForm):
     """Add a task to a lead."""
 
     verb, label, permission, icon = "task", "Add task", "leads.add_task", "add_task"
+    key = "t"
 
     title = forms.CharField(max_length=200)
     due_on = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))

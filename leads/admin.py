@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
 from crm.models import Client
+from crm.records.consent import closed_channel_labels
 from crm.screens.charts import ListChart
 from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.export import ExportColumn, ListExport, visible_name
@@ -25,7 +26,9 @@ from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
 from crm.screens.privacy.views import PrivacyViewsMixin
-from crm.screens.record_admin import CountedDeletionMixin, RecordAdmin
+from crm.screens.record_admin import RecordAdmin
+from crm.screens.record_page.deletion import CountedDeletionMixin
+from crm.screens.record_page.field_edit import FieldEditMixin
 from crm.screens.tags import TAGS_LINK
 from leads.action_forms import (
     AddLeadNote,
@@ -97,7 +100,7 @@ class StakeholderInline(LinkInline):
 
 
 @admin.register(Lead)
-class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
+class LeadAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = LeadForm
     list_links = (("leads_lead_board", "view_kanban", "Board"),)
     menu_links = (TAGS_LINK,)
@@ -234,12 +237,10 @@ class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Recor
         row.assigned_to = row.assigned_to or request.user
         create_lead(row, by=request.user)
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        if change:
-            refresh_field_signals(form.instance, by=request.user)
-        if change and "communications" in form.changed_data:
-            pass_on_refusals(form.instance, by=request.user)
+    def after_edit(self, request: HttpRequest, row: Lead, changed: list[str]) -> None:
+        refresh_field_signals(row, by=request.user)
+        if "communications" in changed:
+            pass_on_refusals(row, by=request.user)
 
     def get_fieldsets(self, request: HttpRequest, obj: Lead | None = None) -> Any:
         """Keep only the line fields that the lead, or the line chosen in the form, needs."""
@@ -270,16 +271,18 @@ class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Recor
     def json_schemas(self, row: Lead) -> dict[str, Schema]:
         return {**super().json_schemas(row), **lead_schemas()}
 
-    def detail_sections(self, row: Lead) -> list[tuple[str, ValueNode]]:
-        """Return the title and the content of each card with data of a line or of the lead."""
+    def detail_sections(self, row: Lead) -> list[tuple[str, ValueNode, str]]:
+        """Return the title, the content and the column of each card with data of a line or of the lead."""
         schemas = lead_schemas()
+        preferences = describe_value(row.communications, schemas["communications"])
         return [
-            *((section.title, section.node) for section in line_sections(row, schemas)),
-            ("Contact preferences", describe_value(row.communications, schemas["communications"])),
+            *((section.title, section.node, section.column) for section in line_sections(row, schemas)),
+            ("Contact preferences", preferences, "communications"),
         ]
 
     def page_context(self, request: HttpRequest, row: Lead) -> dict[str, Any]:
         stakeholders = row.contact_links.filter(contact__deleted_at=None)
+        tasks = list(row.tasks.visible_to(request.user).unfinished().order_by(DUE_SORT_KEY, "id")[:MAX_TASKS_ON_PAGE])
         context = super().page_context(request, row)
         return {
             **context,
@@ -287,11 +290,16 @@ class LeadAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Recor
             "probability_explanation": probability_explanation(row),
             "stale_days": stale_days(row),
             "stakeholders": stakeholders.select_related("contact").order_by("-is_primary", "id"),
-            "tasks": row.tasks.visible_to(request.user).order_by("status", "due_on")[:MAX_TASKS_ON_PAGE],
+            "closed_channels": closed_channel_labels(row.communications),
+            "tasks": tasks,
+            "next_task": tasks[0] if tasks else None,
             "stage_history": row.stage_history.select_related("from_status", "to_status", "by").order_by("-at", "-id")[
                 :20
             ],
-            "detail_sections": [*self.detail_sections(row), ("Custom fields", context["custom_fields"])],
+            "detail_sections": [
+                *self.detail_sections(row),
+                ("Custom fields", context["custom_fields"], "custom_fields"),
+            ],
         }
 
 

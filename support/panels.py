@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from crm.models import Client
-from crm.screens.panels import Panel
+from crm.screens.panels import Panel, Place
 from leads.models import Lead
 from support.models import SupportTicket, TicketQuerySet, TicketStatus
 
@@ -40,4 +40,4 @@ def tickets_panel(request: HttpRequest, rows: TicketQuerySet, prefill: dict[str,
     }
     can_open = request.user.has_perm("support.add_supportticket")
     url = f"{reverse('admin:support_supportticket_add')}?{query}" if can_open else ""
-    return Panel("Tickets", "support/panel.html", content, in_side_column=True, url=url, link_label="Open ticket")
+    return Panel("Tickets", "support/panel.html", content, place=Place.SIDE, url=url, link_label="Open ticket")

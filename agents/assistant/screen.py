@@ -21,7 +21,7 @@ from ai_log.gateway import ask
 from ai_log.models import Feedback
 from crm.exceptions import ActionRefused
 from crm.models import User
-from crm.screens.panels import Panel
+from crm.screens.panels import Panel, Place
 from leads.models import Lead
 
 MAX_ON_LEAD_PAGE = 3
@@ -142,7 +142,7 @@ def ask_panel(request: HttpRequest, lead: Lead) -> Panel | None:
         "Ask about this lead",
         "agents/ask_panel.html",
         panel_context,
-        in_side_column=True,
+        place=Place.SIDE,
         url=url,
         link_label="Ask",
         button_icon="forum",

@@ -49,10 +49,10 @@ def with_consent(communications: Mapping[str, Any], channel: str, *, at: datetim
     return {**communications, channel: {**preferences, **consent}}
 
 
-def closed_channel_labels(communications: Mapping[str, Any]) -> list[str]:
-    """Return what a screen says of the channels that must not be used: "No email", "No text message"."""
+def closed_channel_labels(communications: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a screen says of each channel that must not be used: "No email", "No text message"."""
     closed = closed_channels(communications)
-    return [CLOSED_LABELS[channel] for channel in CHANNELS if channel in closed]
+    return {channel: CLOSED_LABELS[channel] for channel in CHANNELS if channel in closed}
 
 
 def closed_channel_path(channel: str) -> str:

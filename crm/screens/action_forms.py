@@ -2,6 +2,7 @@
 
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from django import forms
@@ -24,6 +25,14 @@ class ActionFormType(DeclarativeFieldsMetaclass, ABCMeta):
     """Lets a form have abstract methods."""
 
 
+class ActionPlace(StrEnum):
+    """Where the page of a record offers an action."""
+
+    BUTTON = "button"
+    MENU = "menu"
+    VALUE = "value"
+
+
 class ActionForm(forms.Form, metaclass=ActionFormType):
     """Asks for what a transition needs and calls it. Subclasses declare fields and `perform`."""
 
@@ -33,6 +42,10 @@ class ActionForm(forms.Form, metaclass=ActionFormType):
     icon: ClassVar[str] = ""
     danger: ClassVar[bool] = False
     primary: ClassVar[bool] = False
+    # Where the page of a record offers it: among the buttons, in the menu "More", or beside the value that it changes.
+    place: ClassVar[ActionPlace] = ActionPlace.BUTTON
+    # The key that opens its form on the page.
+    key: ClassVar[str] = ""
     # Completes the confirmation of a bulk action: "8 leads updated."
     past_tense: ClassVar[str] = "updated"
     # Whether a bulk action lists the outcome of each record.

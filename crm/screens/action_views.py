@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IS_POPUP_VAR
@@ -15,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.module_loading import import_string
 from django.utils.text import capfirst
 
 from crm.exceptions import ActionRefused
@@ -48,12 +50,19 @@ class ActionViewsMixin:
 
     # Actions on one record
 
+    def record_actions(self) -> tuple[type[ActionForm], ...]:
+        """Return the actions of the page: those that other apps add by the settings, then its own."""
+        added = settings.RECORD_ACTIONS.get(self.opts.label_lower, ())
+        return (*(import_string(name) for name in added), *self.page_actions)
+
     def available_actions(self, request: HttpRequest, row: models.Model) -> list[ActionForm]:
         """Return the actions that the user can take on `row` now, as empty forms with their addresses."""
         if is_soft_deleted(row):
             return []
         action_forms = [
-            form(user=request.user, record=row) for form in self.page_actions if form.is_available(row, request.user)
+            form(user=request.user, record=row)
+            for form in self.record_actions()
+            if form.is_available(row, request.user)
         ]
         for form in action_forms:
             form.url = self.action_url(row, form.verb)
@@ -66,7 +75,7 @@ class ActionViewsMixin:
     def action_view(self, request: HttpRequest, pk: Any, verb: str) -> HttpResponse:
         """Show the form of an action, or perform it. A refused form keeps what was typed."""
         row = self.get_visible_object(request, pk)
-        action_classes = {form.verb: form for form in (*self.page_actions, *self.deleted_row_actions())}
+        action_classes = {form.verb: form for form in (*self.record_actions(), *self.deleted_row_actions())}
         if verb not in action_classes or not request.user.has_perm(action_classes[verb].permission):
             raise PermissionDenied
         post_data = request.POST if request.method == "POST" else None

@@ -5,6 +5,7 @@ The settings name them, so no app imports to its right.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from crm.screens.paging import format_capped_count
@@ -20,23 +21,33 @@ class HeadlineBadge:
     since: datetime
 
 
+class Place(StrEnum):
+    """Where a panel stands on a page: in the wide column above or below the timeline, or in the narrow one."""
+
+    MAIN = "main"
+    SIDE = "side"
+    END = "end"
+
+
 @dataclass(frozen=True)
 class Panel:
-    """A card on a page: `template` sees `content` and `row`; `in_side_column` puts it in the narrow column.
+    """A card on a page: `template` sees `content` and `row`.
 
     With a `button_icon` its link is also a button beside the page's actions. `badges` stand in the headline.
+    `write_url` opens an email to the person of the page.
     """
 
     title: str
     template: str
     content: Any = field(default_factory=dict)
-    in_side_column: bool = False
+    place: Place = Place.MAIN
     count: str | None = None
     url: str = ""
     link_label: str = "All"
     is_wide: bool = False
     button_icon: str = ""
     badges: tuple[HeadlineBadge, ...] = ()
+    write_url: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What the screens of every record share: list, page, form, actions, history, deleting."""
 
-from collections import Counter
 from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -24,7 +23,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from crm.exceptions import ActionRefused, IllegalTransition, errors_as_invalid_input
 from crm.models import ActivityLog, CustomFieldTable, User
 from crm.records import transitions
-from crm.records.base import can_see_everyone
 from crm.records.custom_fields.references import load_names, with_names
 from crm.records.field_usage import count_created, count_edited, count_shown
 from crm.records.history import MAX_HISTORY_CHANGES, load_history
@@ -47,23 +45,7 @@ from crm.screens.record_forms import (
     TypedDecimalField,
     make_form_with_error,
 )
-
-
-class CountedDeletionMixin:
-    """For an admin class with Django's page that deletes: rows that refer to the row are counted, not named.
-
-    The reader may not be allowed to see them, and they may be too many for a page. A reader who sees only some records
-    reads no number either.
-    """
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict[str, int], set, list[str]]:
-        _, counts, missing_permissions, protected = super().get_deleted_objects(objs, request)
-        # Django returns “Lead: Lee Lead” for each row.
-        tables = Counter(str(row).partition(":")[0] for row in protected)
-        if not can_see_everyone(request.user):
-            return [capfirst(name) for name in counts], {}, missing_permissions, [*tables]
-        deleted = [capfirst(f"{name}: {count:,}") for name, count in counts.items()]
-        return deleted, counts, missing_permissions, [f"{name}: {count:,}" for name, count in tables.items()]
+from crm.screens.record_page.neighbours import NeighbourMixin
 
 
 class ReadOnlyMixin:
@@ -82,7 +64,7 @@ class ReadOnlyMixin:
         return ()
 
 
-class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, VisibleChoicesMixin, ModelAdmin):
+class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, NeighbourMixin, VisibleChoicesMixin, ModelAdmin):
     """The admin of a record: rows by permission and visibility, actions through transitions."""
 
     form = RecordForm
@@ -248,14 +230,18 @@ class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, VisibleChoi
 
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         """Return what the page of `row` shows; the settings name the panels of other apps."""
-        panels = [import_string(name) for name in settings.RECORD_SECTIONS.get(self.opts.label_lower, ())]
+        made = [import_string(name)(request, row) for name in settings.RECORD_SECTIONS.get(self.opts.label_lower, ())]
+        panels, actions = [panel for panel in made if panel is not None], self.available_actions(request, row)
         return {
             "title": str(row),
             "opts": self.opts,
             "original": row,
             "row": row,
-            "page_actions": self.available_actions(request, row),
-            "panels": [panel for make_panel in panels if (panel := make_panel(request, row)) is not None],
+            "page_actions": actions,
+            "actions": {form.verb: form for form in actions},
+            "panels": panels,
+            "write_url": next((panel.write_url for panel in panels if panel.write_url), ""),
+            **self.neighbours_context(request, row),
             **self.custom_fields_context(request, row),
             **self.timeline_context(request, row),
             "can_edit": self.has_change_permission(request, row),
@@ -315,6 +301,14 @@ class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, VisibleChoi
             raise IllegalTransition(EDIT_CONFLICT_MESSAGE)
         transitions.save_edit(obj, columns, saved, by=request.user)
         count_edited(obj, {name: form.initial.get(name) for name in columns}, request.user)
+
+    def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if change:
+            self.after_edit(request, form.instance, form.changed_data)
+
+    def after_edit(self, request: HttpRequest, row: models.Model, changed: list[str]) -> None:
+        """Do what else follows from an edit of the fields `changed` of `row`, or of its links."""
 
     def save_formset(self, request: HttpRequest, form: forms.ModelForm, formset: Any, change: bool) -> None:
         """Save the links of a record: each change is logged on its timeline, and a removed link is soft-deleted."""

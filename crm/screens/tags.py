@@ -34,7 +34,7 @@ from crm.records.tags.usage import (
     with_tags,
 )
 from crm.records.transitions import permission_name
-from crm.screens.action_forms import ActionForm
+from crm.screens.action_forms import ActionForm, ActionPlace
 from crm.screens.paging import CappedCount, capped_count
 from crm.text.cleaning import ensure_full_stop
 from crm.text.tags import MAX_TAG_LENGTH, clean_tag
@@ -46,7 +46,7 @@ TAGS_LINK = ("crm_tags", "sell", "Tags")
 class AddTag(ActionForm):
     """Add a tag."""
 
-    verb, label, icon, past_tense = "tag", "Add tag", "sell", "tagged"
+    verb, label, icon, past_tense, place = "tag", "Add tag", "sell", "tagged", ActionPlace.MENU
     tag = forms.CharField(max_length=MAX_TAG_LENGTH)
 
     def perform(self, record: Any, by: User) -> str:

@@ -20,12 +20,14 @@ from crm.records.base import Record
 from crm.records.tags.usage import tag_colours
 from crm.screens.custom_fields.display import describe_cells
 from crm.screens.json_forms.display import ValueNode, describe_value
+from crm.screens.record_page.neighbours import record_query
 from crm.screens.theme import path_by_navigation
 from crm.text.links import is_web_link
 
 register = template.Library()
 register.filter("is_web_link", is_web_link)
 register.filter("path_by_navigation", path_by_navigation)
+register.filter("record_query", record_query)
 UNASSIGNED = format_html('<span class="quiet">{}</span>', "Unassigned")
 
 
@@ -106,6 +108,16 @@ def owner(user: Any) -> Any:
 def crm_url(opts: Options, page: str) -> str:
     """Return the name of an admin URL: `{% url opts|crm_url:"change" pk %}`."""
     return f"admin:{opts.app_label}_{opts.model_name}_{page}"
+
+
+@register.simple_tag(takes_context=True)
+def edit_link(context: template.Context, name: str, label: str, *, is_page: bool = False) -> str:
+    """Return the link that changes the field `name` in its place, or on a page of its own, if the reader may."""
+    if not context.get("can_edit"):
+        return ""
+    url = reverse(crm_url(context["opts"], "field"), args=[context["row"].pk, name])
+    place = "" if is_page else format_html(" data-edit")
+    return format_html('<a class="edit" href="{}"{} aria-label="Edit {}">{}</a>', url, place, label, icon("edit"))
 
 
 @register.filter

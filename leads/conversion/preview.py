@@ -26,7 +26,7 @@ def preview_conversion(user: Any, lead: Lead) -> list[PreviewLine]:
     lines = [PreviewLine("Contacts", contacts_text(lead)), *(row_lines(user, lead))]
     lines.append(PreviewLine("Tags", ", ".join(lead.tags)))
     lines.append(PreviewLine("Custom fields", ", ".join(humanize_key(key) for key in sorted(lead.custom_fields))))
-    lines.append(PreviewLine("Contact preferences", ", ".join(closed_channel_labels(lead.communications))))
+    lines.append(PreviewLine("Contact preferences", ", ".join(closed_channel_labels(lead.communications).values())))
     return [line for line in lines if line.text]
 
 

@@ -17,7 +17,7 @@ from crm.exceptions import ActionRefused
 from crm.records.base import can_see_everyone
 from crm.screens.json_forms.fields import SchemaWidget
 from crm.screens.json_forms.schema import Schema
-from crm.screens.record_admin import CountedDeletionMixin
+from crm.screens.record_page.deletion import CountedDeletionMixin
 from leads.lines.form_schemas import without_defaults
 from leads.lines.forms import FormAsJson, InsuranceTypeForm, QuestionForm, existing_question
 from leads.lines.questions import (

@@ -17,6 +17,7 @@ from leads.models import Lead, ScoringPolicy
 SECONDS_PER_DAY = 86_400
 WEEK = timedelta(days=7)
 MAX_SIGNALS_SHOWN = 50
+MAX_STRONGEST_SIGNALS = 3
 # The program stores at most five hundred signals for a lead, but other writers to the database may store more.
 MAX_SIGNALS_EXPLAINED = 2_000
 SIGNAL_TYPE_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,59}")
@@ -174,6 +175,12 @@ class ScoreExplanation:
     @property
     def top_contributions(self) -> list[SignalContribution]:
         return self.current.contributions[:MAX_SIGNALS_SHOWN]
+
+    @property
+    def strongest_contributions(self) -> list[SignalContribution]:
+        """Return the few contributions that count most, for or against, in that order."""
+        by_size = sorted(self.current.contributions, key=lambda one: abs(one.contribution), reverse=True)
+        return by_size[:MAX_STRONGEST_SIGNALS]
 
     @property
     def remainder(self) -> ScoreBreakdown:

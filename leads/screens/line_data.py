@@ -12,11 +12,15 @@ ADDITIONAL_INSUREDS = "additional_insureds"
 
 
 class LineSection(NamedTuple):
-    """The data of one line: its code, its title, and the values."""
+    """The data of one line: its code, its title, the values, and the column whose form has them.
+
+    No form has the values of a line that is unknown.
+    """
 
     code: str
     title: str
     node: ValueNode
+    column: str
 
 
 def line_sections(lead: Lead, schemas: dict[str, Schema]) -> list[LineSection]:
@@ -28,9 +32,19 @@ def line_sections(lead: Lead, schemas: dict[str, Schema]) -> list[LineSection]:
         (ADDITIONAL_INSUREDS, lead.additional_insureds, schemas[ADDITIONAL_INSUREDS]),
     ]
     return [
-        LineSection(code, (schema or {}).get("title") or humanize_key(code), describe_line_data(data, schema))
+        LineSection(
+            code,
+            (schema or {}).get("title") or humanize_key(code),
+            describe_line_data(data, schema),
+            column_of(code) if schema else "",
+        )
         for code, data, schema in values
     ]
+
+
+def column_of(code: str) -> str:
+    """Return the column of a lead that holds the data of the line `code`."""
+    return code if code == ADDITIONAL_INSUREDS else COLUMN_BY_LINE.get(code, "line_data")
 
 
 def describe_line_data(data: Any, schema: Schema | None) -> ValueNode:

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from crm.models import Client, Contact
-from crm.screens.panels import Panel
+from crm.screens.panels import Panel, Place
 from leads.forms import lead_schemas
 from leads.models import Lead, Policy, Task
 from leads.models.insurance_type import COLUMN_BY_LINE
@@ -23,7 +23,7 @@ def client_leads_panel(request: HttpRequest, client: Client) -> Panel | None:
     leads = Lead.objects.visible_to(request.user).filter(converted_to_client=client).select_related("status")
     tasks = Task.objects.visible_to(request.user).filter(client=client).unfinished().order_by("due_on", "id")
     content = {"leads": list(leads[:MAX_PANEL_ROWS]), "tasks": list(tasks[:MAX_PANEL_ROWS])}
-    return Panel("Leads and tasks", "leads/client_panel.html", content, in_side_column=True)
+    return Panel("Leads and tasks", "leads/client_panel.html", content, place=Place.SIDE)
 
 
 def client_line_data_panel(request: HttpRequest, client: Client) -> Panel | None:
@@ -42,9 +42,7 @@ def client_line_data_panel(request: HttpRequest, client: Client) -> Panel | None
         for section in line_sections(lead, schemas)
         if section.node and (lead.pk, section.code) not in insured
     ]
-    return (
-        Panel("Data of former leads", "leads/line_data_panel.html", content, in_side_column=True) if content else None
-    )
+    return Panel("Data of former leads", "leads/line_data_panel.html", content, place=Place.SIDE) if content else None
 
 
 def client_policies_panel(request: HttpRequest, client: Client) -> Panel | None:
@@ -69,7 +67,7 @@ def lead_policies_panel(request: HttpRequest, lead: Lead) -> Panel | None:
         return None
     policies = Policy.objects.visible_to(request.user).filter(Q(lead=lead) | Q(renewal_lead=lead))
     rows = list(policies.select_related("insurance_type").order_by("-id")[:MAX_PANEL_ROWS])
-    return Panel("Policies", "leads/policies/panel.html", rows, in_side_column=True) if rows else None
+    return Panel("Policies", "leads/policies/panel.html", rows, place=Place.SIDE) if rows else None
 
 
 def contact_leads_panel(request: HttpRequest, contact: Contact) -> Panel | None:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from crm.models import Client, User
-from crm.screens.panels import Panel
+from crm.screens.panels import Panel, Place
 from inbox.models import Thread
 from leads.models import Lead
 from suggestions.choices import LabelCache
@@ -40,7 +40,7 @@ def thread_suggestions_panel(request: HttpRequest, thread: Thread) -> Panel | No
     """Return the panel of a thread; in the side column if the thread is not linked yet."""
     section = suggestions_panel(request, "thread", thread)
     unknown = thread.lead_id is None and thread.client_id is None
-    return replace(section, in_side_column=True) if section and unknown and not section.content["drafted"] else section
+    return replace(section, place=Place.SIDE) if section and unknown and not section.content["drafted"] else section
 
 
 def ticket_suggestions_panel(request: HttpRequest, ticket: SupportTicket) -> Panel | None:

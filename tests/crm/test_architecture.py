@@ -211,17 +211,19 @@ def test_forbidden_suggestion_import_is_detected(tmp_path, settings):
     assert forbidden_suggestion_imports(path) == ["agents/x.py:2 imports suggestions.transitions"]
 
 
-def test_settings_name_existing_functions():
+def test_settings_name_existing_functions_and_classes():
     for names in (
         settings.TODAY_FIGURES,
         settings.TODAY_PANELS,
         settings.SITE_PAGES,
         *settings.RECORD_SECTIONS.values(),
+        *settings.RECORD_ACTIONS.values(),
     ):
         for name in names:
             module, function = name.rsplit(".", 1)
             path = settings.BASE_DIR / (module.replace(".", "/") + ".py")
-            defined = {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+            kinds = ast.FunctionDef | ast.ClassDef
+            defined = {node.name for node in ast.parse(path.read_text()).body if isinstance(node, kinds)}
             assert function in defined, name
 
 

@@ -69,7 +69,7 @@ OTHER_KEYS = {
     "inbox_draft_outgoing": "inbox_message",
     "inbox_thread_policy": "leads_policy",
 }
-REST = {"place": 0, "conversation": ANY_KEY, "table": "lead", "key": ANY_KEY}
+REST = {"place": 0, "conversation": ANY_KEY, "table": "lead", "key": ANY_KEY, "name": "tags"}
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[A
         yield from (Address(reverse(f"admin:{name}", args=[row.pk, verb]), name, row) for verb in OUTGOING_ACTIONS)
     elif "verb" in wanted:
         screen = admin.site.get_model_admin(type(row))
-        for form in (*screen.page_actions, *screen.deleted_row_actions()):
+        for form in (*screen.record_actions(), *screen.deleted_row_actions()):
             yield Address(reverse(f"admin:{name}", args=[row.pk, form.verb]), name, row, form.verb)
     else:
         assert row is not None, f"no record for {name}: extend the world"

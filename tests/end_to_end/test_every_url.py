@@ -65,7 +65,7 @@ def needed(address: Address) -> str:
     if address.page == "do":
         if address.verb in BIN:
             return permission_name(model, address.verb)
-        forms = {form.verb: form for form in admin.site.get_model_admin(model).page_actions}
+        forms = {form.verb: form for form in admin.site.get_model_admin(model).record_actions()}
         return forms[address.verb].permission
     if model is Draft:  # drafts need the permission to send
         return SEND_PERMISSION

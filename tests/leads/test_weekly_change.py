@@ -94,5 +94,5 @@ def test_unchanged_chance_is_shown_as_unchanged(as_max):
 def test_no_comparison_without_chance_a_week_ago(as_max, stage_days, model_days):
     make_model(1, make_card(1.0), days=model_days)
     page = page_text(as_max, make_referral(("ACTIVE", stage_days)))
-    assert "Why this probability" in page
+    assert "Win probability" in page
     assert "One week ago" not in page and "Unchanged in the last week" not in page

@@ -23,7 +23,7 @@ from crm.accounts.second_factor_transitions import remove_second_factor, require
 from crm.accounts.transitions import invite, record_password_change, send_invitation
 from crm.models import User
 from crm.records.handover import describe_owned_records, hand_over
-from crm.screens.record_admin import CountedDeletionMixin
+from crm.screens.record_page.deletion import CountedDeletionMixin
 
 
 class InvitationForm(forms.ModelForm):

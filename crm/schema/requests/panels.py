@@ -9,7 +9,7 @@ from django.urls import reverse
 from crm.models import CustomField, SchemaChange, SchemaChangeState, User
 from crm.schema.promotion.transitions import DECIDE_PERMISSION
 from crm.screens.custom_fields.schema_requests import request_address
-from crm.screens.panels import Panel
+from crm.screens.panels import Panel, Place
 
 VIEW_PERMISSION = "crm.view_schemachange"
 DECISIONS_SHOWN_FOR = timedelta(days=14)
@@ -27,7 +27,7 @@ def field_requests_panel(request: HttpRequest, field: CustomField) -> Panel | No
         "Schema requests",
         "crm/schema_change_panel.html",
         list(rows.select_related("requested_by").order_by("-id")[:MAX_PANEL_ROWS]),
-        in_side_column=True,
+        place=Place.SIDE,
         url=request_address(request.user, table=field.table, key=field.key),
         link_label="Request a change",
     )

@@ -132,6 +132,57 @@ document.addEventListener("DOMContentLoaded", () => {
     new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
   }
 
+  // A field is edited in the place of its value. Its link leads to the same form on a page of its own.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest?.("a[data-edit]"), place = link?.parentElement;
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    try {
+      const answer = await fetch(`${link.href}?in_place=1`);
+      if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+      const form = document.createElement("div"), value = [...place.childNodes];
+      form.className = "field-edit-place";
+      form.innerHTML = await answer.text();
+      const next = Object.assign(document.createElement("input"), { type: "hidden", name: "next" });
+      next.value = location.pathname + location.search;
+      form.querySelector("form").append(next);
+      place.replaceChildren(form);
+      const close = () => { place.replaceChildren(...value); link.focus(); };
+      form.querySelector("[data-cancel]").addEventListener("click", (press) => { press.preventDefault(); close(); });
+      form.addEventListener("keydown", (press) => { if (press.key === "Escape") close(); });
+      form.querySelector("input:not([type=hidden]), select, textarea")?.focus();
+    } catch { location.assign(link.href); }
+  });
+
+  // A key follows a link or opens the form of an action, unless something is being typed.
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea, [contenteditable]")) return;
+    const link = event.key.length === 1 && document.querySelector(`a[data-press="${CSS.escape(event.key)}"]`);
+    if (link) { event.preventDefault(); location.assign(link.href); return; }
+    const pop = event.key.length === 1 && document.querySelector(`details.pop[data-key="${CSS.escape(event.key)}"]`);
+    if (!pop || pop.open) return;
+    event.preventDefault();
+    pop.open = true;
+    pop.querySelector("input:not([type=hidden]), select, textarea")?.focus();
+  });
+
+  // A link to a folded card unfolds it.
+  const unfold = () => {
+    const card = document.getElementById(location.hash.slice(1));
+    if (card?.matches("details.fold")) card.open = true;
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+
+  // Leaving the page asks first while something typed in it is not saved.
+  const changed = new Set();
+  document.addEventListener("input", ({ target }) => {
+    const form = target.closest?.(".crm form[method=post]:not([data-compose])");
+    if (form) changed.add(form);
+  });
+  document.addEventListener("submit", ({ target }) => changed.delete(target));
+  addEventListener("beforeunload", (event) => { if ([...changed].some((form) => form.isConnected)) event.preventDefault(); });
+
   // Submit a form once, even if its button is pressed twice.
   document.querySelectorAll("form[method=post]").forEach((form) => form.addEventListener("submit", (event) => {
     if (form.dataset.sent) { event.preventDefault(); return; }

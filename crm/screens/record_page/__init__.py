@@ -1,0 +1,1 @@
+"""What the page of a record offers beside showing it: single fields to change, and the way through the list."""
