@@ -43,7 +43,7 @@ from inbox.filters import ThreadFilter, unlinked, with_unsent_messages
 from inbox.forms import LogForm, ThreadForm
 from inbox.incoming.sources import read_source
 from inbox.linking.picking_pages import PickingPages
-from inbox.lists import ThreadList
+from inbox.lists import ReadingListMixin, ThreadList
 from inbox.mailboxes.screen import MailboxAdmin, SetAsideAdmin
 from inbox.message_view import (
     DisplayedMessage,
@@ -80,7 +80,7 @@ admin.site.register(WebForm, WebFormAdmin)
 
 
 @admin.register(Thread)
-class ThreadAdmin(PickingPages, RecordAdmin):
+class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
     form = ThreadForm
     filterset_class = ThreadFilter
     search_label = "Search subjects, people and text"

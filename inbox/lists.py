@@ -1,12 +1,30 @@
-"""The list of conversations. Search results come best match first, each with an excerpt."""
+"""The list of conversations, alone and beside the conversation that is read.
 
+Search results come best match first, each with an excerpt.
+"""
+
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
+
+from django.conf import settings
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.views.decorators.http import require_safe
 
 from crm.screens.lists import KeysetChangeList
-from crm.screens.paging import Order
+from crm.screens.paging import Order, QueryTooSlow, time_limit
+from crm.screens.record_page.neighbours import LIST_PARAM, list_query
+from inbox.action_forms import ArchiveThread, ResolveThread
+from inbox.models import Message, Thread
 from inbox.search import MAX_NEWEST_SCANNED, MAX_THREADS_LISTED, SearchResult, build_excerpts
 
+MAX_BEFORE, MAX_AFTER = 8, 24
+NEWEST_SNIPPET = Message.objects.filter(thread=models.OuterRef("pk")).order_by("-sent_at", "-id").values("snippet")[:1]
+# Actions that finish a conversation, after which the next one of the list comes.
+FINISHING_VERBS = {ResolveThread.verb, ArchiveThread.verb}
 BEST_MATCH_FIRST = Order("Best match first", {"place": models.F("place"), "id": models.F("id")}, descending=False)
 
 
@@ -56,3 +74,46 @@ class ThreadList(KeysetChangeList):
         if self.search_result.has_more:
             notices.append(f"Showing the best {MAX_THREADS_LISTED:,} matches.")
         return " ".join(notices)
+
+
+class ReadingListMixin:
+    """For the admin class of conversations: a wide screen shows the list beside the conversation."""
+
+    def get_urls(self) -> list[Any]:
+        beside = self.admin_site.admin_view(require_safe(self.beside_view))
+        return [path("<uuid:pk>/beside/", beside, name="inbox_thread_beside"), *super().get_urls()]
+
+    def beside_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Return the part of the list around a conversation, which its page fetches where there is room for it."""
+        row, query = self.get_visible_object(request, pk), QueryDict(list_query(request) or "")
+        context = {"row": row, "list_param": urlencode({LIST_PARAM: query.urlencode()}), "threads": []}
+        try:
+            with time_limit(settings.LIST_TIMEOUT):
+                context["threads"] = self.threads_beside(request, row, query)
+        except QueryTooSlow:
+            context["is_too_slow"] = True
+        return TemplateResponse(request, "inbox/beside.html", context)
+
+    def threads_beside(self, request: HttpRequest, row: Thread, query: QueryDict) -> list[Thread]:
+        """Return the conversations around `row` and `row` itself, each with its newest `snippet`."""
+        found = self.rows_beside(request, row, query, before=MAX_BEFORE, after=MAX_AFTER)
+        keys = [thread.pk for thread in found]
+        snippets = dict(Thread.everything.filter(pk__in=keys).values_list("pk", models.Subquery(NEWEST_SNIPPET)))
+        for thread in found:
+            thread.snippet = snippets.get(thread.pk) or ""
+        return found
+
+    def success_url(self, request: HttpRequest, row: Thread, verb: str) -> str:
+        """After a conversation is finished, open the next one of the list that it was opened from."""
+        url = super().success_url(request, row, verb)
+        query = QueryDict(urlsplit(url).query).get(LIST_PARAM)
+        if verb not in FINISHING_VERBS or query is None or urlsplit(url).path != self.page_url(row):
+            return url
+        try:
+            with time_limit(settings.LIST_TIMEOUT):
+                following = self.find_neighbour(request, row, QueryDict(query), is_next=True)
+        except QueryTooSlow:
+            following = None
+        if following is None:
+            return f"{self.list_url()}?{query}"
+        return f"{self.page_url(following)}?{urlencode({LIST_PARAM: query})}"

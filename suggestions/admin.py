@@ -22,7 +22,7 @@ from crm.screens.paging import Order, fetch_page
 from crm.screens.record_admin import RecordAdmin
 from leads.models import Lead
 from suggestions.choices import LabelCache
-from suggestions.filters import QUEUE_STATES, UNCOUNTED_STATES, WAITING_STATE, SuggestionFilter
+from suggestions.filters import QUEUE_STATES, TAB_STATES, UNCOUNTED_STATES, WAITING_STATE, SuggestionFilter
 from suggestions.models import Suggestion
 from suggestions.screens.action_forms import (
     Approve,
@@ -135,7 +135,7 @@ class SuggestionAdmin(RecordAdmin):
         "oldest": Order("Oldest first", SUGGESTION_ORDER, descending=False),
     }
     tabs = (
-        *(build_state_tab(name) for name in QUEUE_STATES),
+        *(build_state_tab(name) for name in TAB_STATES),
         Tab("Deleted", {"deleted": "true"}, None, "suggestions.restore_suggestion", order=ARCHIVE_ORDER),
     )
     page_actions = (Approve, Submit, Reject, Snooze, PutBack, Undo, UseOriginal, ConfirmDelivered, RetryUndelivered)

@@ -32,11 +32,11 @@ from suggestions.models import (
 from support.models import SupportTicket
 
 WAITING_STATE = "waiting"
-# Parts of the queue, each a tab.
+# Parts of the queue. The tabs show four of them, the filter "State" all.
 QUEUE_STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], models.QuerySet]]] = {
-    WAITING_STATE: ("Waiting", lambda rows, now: rows.awaiting_decision(now)),
+    WAITING_STATE: ("To decide", lambda rows, now: rows.awaiting_decision(now)),
     "drafts": ("Drafts", lambda rows, now: rows.filter(status=SuggestionStatus.DRAFT)),
-    "failed": ("Failed", lambda rows, now: rows.filter(status=SuggestionStatus.FAILED)),
+    "failed": ("Failed or unconfirmed", lambda rows, now: rows.filter(status=SuggestionStatus.FAILED)),
     "unknown": (
         "Delivery unconfirmed",
         lambda rows, now: rows.filter(status=SuggestionStatus.FAILED, executions__state=ExecutionState.UNKNOWN),
@@ -45,13 +45,18 @@ QUEUE_STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], mode
         "Snoozed",
         lambda rows, now: rows.filter(status=SuggestionStatus.PENDING, snoozed_until__gt=now),
     ),
+    "decided": (
+        "Decided",
+        lambda rows, now: rows.filter(status__in=[*APPROVED_STATUSES, SuggestionStatus.REJECTED]),
+    ),
     "policy": ("Automatic", lambda rows, now: rows.auto_approved()),
     "approved": ("Approved", lambda rows, now: rows.filter(status__in=APPROVED_STATUSES)),
     "rejected": ("Rejected", lambda rows, now: rows.filter(status=SuggestionStatus.REJECTED)),
     "all": ("All", lambda rows, now: rows),
 }
+TAB_STATES = (WAITING_STATE, "failed", "decided", "policy")
 # An archive only grows, so its tab shows no count.
-UNCOUNTED_STATES = ("policy", "approved", "rejected", "all")
+UNCOUNTED_STATES = ("decided", "policy")
 
 
 class SuggestionFilter(LiveRowsFilter):

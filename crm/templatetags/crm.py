@@ -1,6 +1,6 @@
 """Filters and tags for the templates of every app."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 from django import template
 from django.apps import apps
+from django.contrib.messages import WARNING
+from django.contrib.messages.storage.base import Message
 from django.db.models.options import Options
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -99,6 +101,16 @@ def score_bar(share: Decimal | float | None) -> str:
 
 
 @register.filter
+def by_attention(messages: Iterable[Message]) -> dict[str, list[Message]]:
+    """Return the `toasts`, short confirmations, and the `notices`, which need attention or have a list below them."""
+    said: dict[str, list[Message]] = {"toasts": [], "notices": []}
+    for message in messages:
+        is_short = message.level < WARNING and "<details" not in str(message)
+        said["toasts" if is_short else "notices"].append(message)
+    return said
+
+
+@register.filter
 def owner(user: Any) -> Any:
     """Return `user`, or a muted "Unassigned" where there is none."""
     return UNASSIGNED if user is None else user
@@ -116,8 +128,8 @@ def edit_link(context: template.Context, name: str, label: str, *, is_page: bool
     if not context.get("can_edit"):
         return ""
     url = reverse(crm_url(context["opts"], "field"), args=[context["row"].pk, name])
-    place = "" if is_page else format_html(" data-edit")
-    return format_html('<a class="edit" href="{}"{} aria-label="Edit {}">{}</a>', url, place, label, icon("edit"))
+    mark = "" if is_page else "data-edit"
+    return format_html('<a class="edit" href="{}" {} aria-label="Edit {}">{}</a>', url, mark, label, icon("edit"))
 
 
 @register.filter

@@ -297,8 +297,9 @@ def test_new_email_from_client_and_contact_page(as_max):
     client = make_client(email="works@example.com")
     contact = make_contact(email="kim@example.com")
     client.contact_links.create(contact=contact)
-    for url in (f"/crm/client/{client.pk}/change/", f"/crm/contact/{contact.pk}/change/"):
-        assert "Write an email" in as_max.get(url).content.decode()
+    for table, record in (("client", client), ("contact", contact)):
+        page = as_max.get(f"/crm/{table}/{record.pk}/change/").content.decode()
+        assert f'<a class="btn" href="{DRAFT_ADD_URL}?{table}={record.pk}">' in page
     form = composer_form(as_max, f"{DRAFT_ADD_URL}?client={client.pk}")
     assert (form["to"], form["client"]) == ("works@example.com", str(client.pk))
     form = composer_form(as_max, f"{DRAFT_ADD_URL}?contact={contact.pk}")

@@ -63,6 +63,7 @@ IN_ORDER = {
     "state=failed": "suggestions_by_status",
     "state=drafts": "suggestions_by_status",
     "state=rejected": "suggestions_by_status",
+    "state=decided": "suggestions_newest",
     "state=policy": "suggestions_by_policy",
     "state=snoozed": "suggestions_snoozed",
     "state=all": "suggestions_newest",

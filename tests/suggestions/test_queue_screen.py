@@ -52,9 +52,17 @@ def test_tabs_show_matching_counts(as_max, max):
     assert listed_rows(as_max.get(QUEUE + "?state=snoozed")) == [snoozed]
     assert listed_rows(as_max.get(QUEUE + "?state=approved")) == [approved]
     assert listed_rows(as_max.get(QUEUE + "?state=rejected")) == [rejected]
+    assert set(listed_rows(as_max.get(QUEUE + "?state=decided"))) == {approved, rejected}
     assert len(listed_rows(as_max.get(QUEUE + "?state=all"))) == 6
     counts = {tab["label"]: tab["count"] for tab in as_max.get(QUEUE).context["cl"].tabs}
-    assert counts["Waiting"] == counts["Failed"] == counts["Snoozed"] == "1"
+    assert counts == {"To decide": "1", "Failed or unconfirmed": "1", "Decided": "", "Automatic": "", "Deleted": ""}
+
+
+def test_a_state_without_a_tab_is_a_filter(as_max, max):
+    snooze(make_suggestion(), timezone.now() + timedelta(hours=1), by=max)
+    shown = as_max.get(QUEUE + "?state=snoozed").context["cl"]
+    assert shown.current_tab() is None
+    assert [(chip["label"], chip["value"]) for chip in shown.chips()] == [("State", "Snoozed")]
 
 
 def test_first_suggestion_is_shown_unless_another_is_selected(as_max):

@@ -54,11 +54,19 @@ class NeighbourMixin:
         self, request: HttpRequest, row: models.Model, query: QueryDict, *, is_next: bool
     ) -> models.Model | None:
         """Return the record after or before `row` in the list of `query`, whether or not `row` is still in it."""
+        found = self.rows_beside(request, row, query, before=int(not is_next), after=int(is_next))
+        return next((one for one in found if one.pk != row.pk), None)
+
+    def rows_beside(
+        self, request: HttpRequest, row: models.Model, query: QueryDict, *, before: int, after: int
+    ) -> list[models.Model]:
+        """Return up to `before` and `after` records around `row` in the list of `query`, with `row` in its place."""
         filterset = self.filterset_class(query, self.get_queryset(request), request=request)
         order = self.order_of(filterset, query)
-        keyed = order.annotate_keys(self.get_queryset(request)).get(pk=row.pk)
-        place = {"after" if is_next else "before": order.make_cursor(keyed, 0)}
-        return next(iter(fetch_page(filterset.qs, order, size=1, **place).rows), None)
+        here = order.make_cursor(order.annotate_keys(self.get_queryset(request)).get(pk=row.pk), 0)
+        listed = filterset.qs.select_related(*self.list_select_related or ()).defer(*self.list_defer)
+        earlier = fetch_page(listed, order, size=before, before=here).rows if before else []
+        return [*earlier, row, *(fetch_page(listed, order, size=after, after=here).rows if after else [])]
 
     def order_of(self, filterset: Any, query: QueryDict) -> Order:
         """Return the order in which the list of `query` is shown."""

@@ -166,6 +166,22 @@ document.addEventListener("DOMContentLoaded", () => {
     pop.querySelector("input:not([type=hidden]), select, textarea")?.focus();
   });
 
+  // In a small form Enter confirms a choice, too, and Ctrl+Enter a text of several lines.
+  document.addEventListener("keydown", (event) => {
+    const sheet = event.key === "Enter" && event.target.closest?.("form.sheet[method=post], form.field-edit");
+    if (!sheet || event.repeat || event.defaultPrevented) return;
+    if (event.target.matches("select") || (event.target.matches("textarea") && (event.ctrlKey || event.metaKey))) {
+      event.preventDefault();
+      sheet.requestSubmit(sheet.querySelector("button:not([type=button])"));
+    }
+  });
+
+  // u undoes what the last confirmation offers to undo.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "u" || event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return;
+    if (!event.target.closest?.("input, select, textarea, [contenteditable]")) document.querySelector(".toasts form.undo button")?.click();
+  });
+
   // A link to a folded card unfolds it.
   const unfold = () => {
     const card = document.getElementById(location.hash.slice(1));
@@ -182,6 +198,14 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   document.addEventListener("submit", ({ target }) => changed.delete(target));
   addEventListener("beforeunload", (event) => { if ([...changed].some((form) => form.isConnected)) event.preventDefault(); });
+
+  // A confirmation goes away by itself, but not while someone reads it or reaches for its button.
+  document.querySelectorAll(".toasts > li").forEach((toast) => {
+    const seconds = toast.querySelector("form, a") ? 30 : 8;
+    const leave = () => { if (toast.matches(":hover, :focus-within")) setTimeout(leave, 2000); else toast.remove(); };
+    setTimeout(leave, seconds * 1000);
+    toast.querySelector("[data-close]").addEventListener("click", () => toast.remove());
+  });
 
   // Submit a form once, even if its button is pressed twice.
   document.querySelectorAll("form[method=post]").forEach((form) => form.addEventListener("submit", (event) => {

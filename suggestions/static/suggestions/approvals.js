@@ -20,6 +20,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const keys = { j: () => go(1), k: () => go(-1), a: () => ask("a"), e: edit, r: () => ask("r"), s: () => ask("s"), u: () => press("u") };
 
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.form?.id === "decide" && !event.repeat) {
+      event.preventDefault();
+      return void press("a");
+    }
     // A key held down must not decide several suggestions.
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const at = event.target;
