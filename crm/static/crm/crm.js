@@ -190,11 +190,11 @@ document.addEventListener("DOMContentLoaded", () => {
   addEventListener("hashchange", unfold);
   unfold();
 
-  // Leaving the page asks first while something typed in it is not saved.
+  // Leaving the page asks first while something typed in it is not saved. The composer saves by itself.
   const changed = new Set();
   document.addEventListener("input", ({ target }) => {
-    const form = target.closest?.(".crm form[method=post]:not([data-compose])");
-    if (form) changed.add(form);
+    const form = target.matches?.("textarea, input:not([type=checkbox], [type=radio])") && target.form;
+    if (form && form.method === "post" && !form.matches("[data-compose]")) changed.add(form);
   });
   document.addEventListener("submit", ({ target }) => changed.delete(target));
   addEventListener("beforeunload", (event) => { if ([...changed].some((form) => form.isConnected)) event.preventDefault(); });
