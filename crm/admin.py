@@ -1,5 +1,6 @@
 """Admin screens of clients, contacts, projects, saved views, the activity log and staff."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -111,6 +112,7 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
     filterset_class = ClientFilter
     menu_links = (TAGS_LINK,)
     search_label = "Search by name, email or phone"
+    found_name = "name"
     row_template = "crm/rows/client.html"
     page_template = "crm/client.html"
     list_select_related = ("assigned_to",)
@@ -160,6 +162,9 @@ class ClientAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Rec
         schemas = {"address": ADDRESS_SCHEMA, "communications": COMMUNICATIONS_SCHEMA}
         return {**super().json_schemas(row), **schemas}
 
+    def found_details(self, row: Client, reader: User) -> Iterable[Any]:
+        return row.email, row.phone
+
     def create_record(self, request: HttpRequest, row: Client) -> None:
         row.assigned_to = row.assigned_to or request.user
         super().create_record(request, row)
@@ -182,6 +187,7 @@ class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Re
     filterset_class = ContactFilter
     menu_links = (TAGS_LINK,)
     search_label = "Search by name, email, phone or title"
+    found_name = "name"
     row_template = "crm/rows/contact.html"
     page_template = "crm/contact.html"
     list_defer = ("custom_fields", "search_text")
@@ -208,6 +214,9 @@ class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Re
         (None, {"fields": (("name", "title"), ("email", "phone"), "tags", "loaded_digest")}),
         ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
     )
+
+    def found_details(self, row: Contact, reader: User) -> Iterable[Any]:
+        return row.title, row.email, row.phone
 
     def page_context(self, request: HttpRequest, row: Contact) -> dict[str, Any]:
         links = row.client_links.filter(client__in=Client.objects.visible_to(request.user)).select_related("client")

@@ -234,6 +234,15 @@ TODAY_PANELS = [
     "leads.screens.dashboard.my_tasks_panel",
     "crm.schema.requests.panels.requests_panel",
 ]
+# The tables that the search over everything reads, by the searches of their lists.
+SEARCHED_TABLES = [
+    "leads.lead",
+    "crm.client",
+    "crm.contact",
+    "inbox.thread",
+    "support.supportticket",
+    "leads.policy",
+]
 RECORD_SECTIONS = {
     "leads.lead": [
         "agents.assistant.screen.ask_panel",

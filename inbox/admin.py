@@ -1,6 +1,6 @@
 """The screens for conversations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,8 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from crm.exceptions import ActionRefused, IllegalTransition, InvalidInput
+from crm.models import User
+from crm.records.local_time import format_day
 from crm.records.timeline import Position, TimelinePage, load_target_timeline
 from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab
 from crm.screens.paging import Order, Page, capped_count
@@ -84,6 +86,8 @@ class ThreadAdmin(PickingPages, RecordAdmin):
     form = ThreadForm
     filterset_class = ThreadFilter
     search_label = "Search subjects, people and text"
+    found_name, found_newest = "subject", LAST_ACTIVITY
+    add_label, add_words, add_icon = "Log a call", "meeting text message note document conversation", "call"
     row_template = "inbox/row.html"
     page_template = "inbox/page.html"
     change_list_template = "inbox/list.html"
@@ -156,6 +160,11 @@ class ThreadAdmin(PickingPages, RecordAdmin):
             .get_queryset(request)
             .annotate(unread=Coalesce(unread, 0), unsent=models.Subquery(WORST_UNSENT_STATE))
         )
+
+    def found_details(self, row: Thread, reader: User) -> Iterable[Any]:
+        customer = row.lead or row.client
+        name = customer.name_for(reader) if customer else next(iter(row.participant_emails), "")
+        return name, row.get_status_display(), format_day(row.last_activity_at)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ThreadList]:
         return ThreadList

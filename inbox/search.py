@@ -106,6 +106,8 @@ def validate_search_text(text: str) -> None:
     Raises:
         ValidationError: it only excludes words.
     """
+    if "-" not in text:  # the sign that excludes
+        return
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT querytree({TSQUERY_SQL})", [strip_nul(text)])
         if cursor.fetchone()[0] == "T":

@@ -47,6 +47,8 @@ from crm.screens.record_forms import (
     TypedDecimalField,
     make_form_with_error,
 )
+from crm.screens.search.mixin import SearchedMixin
+from crm.screens.search.recent import remember_opened
 
 
 class CountedDeletionMixin:
@@ -82,7 +84,7 @@ class ReadOnlyMixin:
         return ()
 
 
-class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, VisibleChoicesMixin, ModelAdmin):
+class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, SearchedMixin, VisibleChoicesMixin, ModelAdmin):
     """The admin of a record: rows by permission and visibility, actions through transitions."""
 
     form = RecordForm
@@ -244,7 +246,7 @@ class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, VisibleChoi
         row = self.get_visible_object(request, object_id)
         count_shown(row, request.user)
         context = {**self.admin_site.each_context(request), **self.page_context(request, row)}
-        return TemplateResponse(request, self.page_template, context)
+        return remember_opened(request, TemplateResponse(request, self.page_template, context), row)
 
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         """Return what the page of `row` shows; the settings name the panels of other apps."""

@@ -13,6 +13,10 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
+from crm.screens.search.screen import search_view
+from crm.screens.theme import allows
+from crm.text.cleaning import searchable
+
 
 class RecordAutocompleteView(AutocompleteJsonView):
     """Django's autocomplete view, with a notice if the search text is invalid."""
@@ -31,19 +35,9 @@ class RecordAutocompleteView(AutocompleteJsonView):
         return JsonResponse({"results": [disabled_choice], "pagination": {"more": False}})
 
 
-def searchable(term: str) -> str:
-    """Return `term` with the sign for a broken character in place of NUL: the database searches, and finds nothing."""
-    return term.replace("\x00", "\ufffd")
-
-
 @cache
 def first_page_url() -> str:
     return reverse("admin:index")
-
-
-def allows(request: HttpRequest, entry: dict[str, Any]) -> bool:
-    """Return whether the user may open an entry of the navigation."""
-    return not entry["permissions"] or any(map(request.user.has_perm, entry["permissions"]))
 
 
 class CrmSite(UnfoldAdminSite):
@@ -100,6 +94,10 @@ class CrmSite(UnfoldAdminSite):
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         return RecordAutocompleteView.as_view(admin_site=self)(request)
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Search every table and the commands, in place of the theme's search."""
+        return search_view(request, self)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the figures and panels of the day, which the settings name."""

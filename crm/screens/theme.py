@@ -30,6 +30,11 @@ def navigation_item(
     }
 
 
+def allows(request: HttpRequest, entry: dict[str, Any]) -> bool:
+    """Return whether the user may open an entry of the navigation."""
+    return not entry["permissions"] or any(map(request.user.has_perm, entry["permissions"]))
+
+
 def agency_name(request: HttpRequest) -> str:
     return settings.AGENCY_NAME
 
@@ -44,6 +49,10 @@ def theme_colours(request: HttpRequest) -> str:
 
 def main_script(request: HttpRequest) -> str:
     return static("crm/crm.js")
+
+
+def search_script(request: HttpRequest) -> str:
+    return static("crm/search.js")
 
 
 def badge_script(request: HttpRequest) -> str:
@@ -66,7 +75,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
     "STYLES": [theme_colours, stylesheet],
-    "SCRIPTS": [main_script, badge_script],
+    "SCRIPTS": [main_script, search_script, badge_script],
     "ACCOUNT": {
         "navigation": [
             {"title": "Your settings", "link": lazy_url("admin:own_settings")},
@@ -194,7 +203,10 @@ def places_in_navigation() -> dict[str, list[dict[str, str]]]:
         heading = [{"title": group["title"]}] if "title" in group else []
         for entry in group["items"]:
             for link in (entry["link"], *entry["lists"]):
-                places[str(link)] = [*heading, {"title": entry["title"], "link": str(entry["link"])}]
+                places[str(link)] = [
+                    *heading,
+                    {"title": entry["title"], "link": str(entry["link"]), "icon": entry["icon"]},
+                ]
     return places
 
 

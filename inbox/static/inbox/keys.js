@@ -34,8 +34,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (box) box.click();
   };
   const show = () => { if (help) { help.open = !help.open; if (help.open) help.querySelector("summary").focus(); } };
-  const search = () => document.getElementById("q")?.focus();
-  const onList = { j: () => go(1), k: () => go(-1), o: () => follow(rows[at()]?.querySelector("a.name")), x: pick, "/": search, "?": show };
+  const onList = { j: () => go(1), k: () => go(-1), o: () => follow(rows[at()]?.querySelector("a.name")), x: pick, "?": show };
   const onPage = { j: () => read(1), k: () => read(-1), e: () => press("resolve"), a: () => press("assign"), l: () => press("link"), y: () => press("archive"), i: () => follow(document.querySelector("[data-inbox]")), "?": show };
   const keys = document.getElementById("result_list") || document.getElementById("q") ? onList : onPage;
 
