@@ -21,6 +21,7 @@ from crm.records.timeline import Position, TimelinePage, load_target_timeline
 from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab
 from crm.screens.paging import Order, Page, capped_count
 from crm.screens.record_admin import RecordAdmin
+from crm.screens.search.mixin import SearchedRows
 from crm.text.hidden_characters import strip_hidden_characters
 from crm.text.html.safe_html import make_safe_page
 from inbox.action_forms import (
@@ -41,7 +42,7 @@ from inbox.drafts.composer import composer_for_thread
 from inbox.drafts.policy_conversation import start_policy_conversation
 from inbox.drafts.screen import DraftAdmin
 from inbox.email_templates.screen import EmailTemplateAdmin
-from inbox.filters import ThreadFilter, unlinked, with_unsent_messages
+from inbox.filters import QuickThreadFilter, ThreadFilter, unlinked, with_unsent_messages
 from inbox.forms import LogForm, ThreadForm
 from inbox.incoming.sources import read_source
 from inbox.linking.picking_pages import PickingPages
@@ -160,6 +161,12 @@ class ThreadAdmin(PickingPages, RecordAdmin):
             .get_queryset(request)
             .annotate(unread=Coalesce(unread, 0), unsent=models.Subquery(WORST_UNSENT_STATE))
         )
+
+    def find_rows(self, request: HttpRequest, rows: models.QuerySet, text: str) -> SearchedRows:
+        """Search fewer messages than the list does, because the answer comes while a person types."""
+        found, filterset = self.search_rows(request, rows, text, QuickThreadFilter)
+        result = filterset.search_result
+        return found._replace(is_complete=result is None or result.is_complete)
 
     def found_details(self, row: Thread, reader: User) -> Iterable[Any]:
         customer = row.lead or row.client

@@ -153,8 +153,7 @@ class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, SearchedMix
         queryset = queryset.filter(deleted_at__isnull=True).order_by("-pk")
         if not term:
             return queryset, False
-        filterset = self.filterset_class({"q": term}, queryset, request=request)
-        return (queryset.none() if filterset.form.errors else filterset.qs), False
+        return self.search_rows(request, queryset, term, self.filterset_class)[0].rows, False
 
     def search_error(self, request: HttpRequest, term: str) -> str:
         """Return why `term` cannot be searched for; empty if it can."""

@@ -1,41 +1,29 @@
-"""The search over all tables, each by the search of its own list, for the user who asks.
-
-What is read is bounded: a few rows of each table are fetched as candidates, whatever number matches. A record that the
-text names by an address or a number of its own is looked up by its index, and comes first.
-"""
+"""What the search over everything shows: groups of records, and the records opened last."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.core.exceptions import EmptyResultSet
-from django.db import connection, models
-from django.db.models.functions import Cast, Extract
+from django.db import models
 from django.http import HttpRequest
 from django.utils.text import capfirst
 
+from crm.screens.filters import MIN_SEARCH_LENGTH
 from crm.screens.paging import CappedCount, QueryTooSlow, time_limit
+from crm.screens.search.candidates import FoundRow
 from crm.screens.search.recent import RecentRecord
+from crm.screens.search.tables import MAX_CANDIDATES, MAX_SHOWN, FoundRows, look_up, search_tables
 from crm.screens.theme import places_in_navigation
 from crm.text.letters import plain_letters
 
-# Of each table: records that are shown, and rows that are fetched to choose and to count them.
-MAX_SHOWN, MAX_CANDIDATES = 5, 100
 MAX_SECONDS = 3
+TOO_SHORT = f"Type at least {MIN_SEARCH_LENGTH} characters to search for records."
 TOO_SLOW = "The search took too long. Type more of the word, or search one list."
-
-
-class FoundRow(NamedTuple):
-    """A row that was found: its key, its name, and its place among rows with names that fit as well."""
-
-    key: UUID
-    name: str
-    place: float
 
 
 @dataclass(frozen=True)
@@ -75,78 +63,47 @@ def searched_screens(site: AdminSite, request: HttpRequest) -> list[Any]:
 
 
 def find_records(site: AdminSite, request: HttpRequest, text: str) -> FoundRecords:
-    """Return what is found of `text` in each table that the user may read, exact matches first."""
-    screens = searched_screens(site, request)
-    exact = fetch_candidates(
-        [candidate_rows(screen, screen.exact_rows(request, text)) for screen in screens], MAX_SHOWN
-    )
-    notice, found = "", [[] for _ in screens]
-    try:
-        with time_limit(MAX_SECONDS):
-            rows = [screen.get_search_results(request, screen.get_queryset(request), text)[0] for screen in screens]
-            found = fetch_candidates(list(map(candidate_rows, screens, rows)), MAX_CANDIDATES + 1)
-    except QueryTooSlow:
-        notice = TOO_SLOW
-    groups = [
-        make_group(request, text, *each) for each in zip(screens, exact, found, strict=True) if each[1] or each[2]
-    ]
-    if not groups and not notice:
-        notice = next(filter(None, (screen.search_error(request, text) for screen in screens)), "")
-    return FoundRecords(sorted(groups, key=lambda group: not group.is_exact), notice)
+    """Return what is found of `text` in each table that the user may read, exact matches first.
 
-
-def candidate_rows(screen: Any, rows: models.QuerySet) -> models.QuerySet:
-    """Return key, name and place of each of `rows`: the place that the search gave it, else the newest first."""
-    name = Cast(screen.found_name, models.TextField())
-    if "place" in rows.query.annotations:
-        return rows.order_by("place").values_list("pk", name, Cast("place", models.FloatField()))
-    age = -Cast(Extract(screen.found_newest, "epoch"), models.FloatField())
-    return rows.order_by().values_list("pk", name, age)
-
-
-def fetch_candidates(querysets: Sequence[models.QuerySet], limit: int) -> list[list[FoundRow]]:
-    """Return up to `limit` rows of each of `querysets`, in one statement. Which ones is left to the database.
-
-    A materialised subquery is planned to be read whole, so by the index of the search; with a limit of its own it would
-    be planned as a walk through the table. But it is run no further than its rows are asked for.
+    Fewer letters than the index of a search has in an entry are looked up as a number only: to find them within words,
+    every row would be read.
     """
-    subqueries, parts, params = [], [], []
-    for number, queryset in enumerate(querysets):
+    screens, notice = searched_screens(site, request), ""
+    if len(text) < MIN_SEARCH_LENGTH:
+        found = look_up(screens, request, text)
+        notice = "" if any(each.exact for each in found) else TOO_SHORT
+    else:
         try:
-            sql, values = queryset.query.sql_with_params()
-        except EmptyResultSet:
-            continue
-        subqueries.append(f"found{number} (key, name, place) AS MATERIALIZED ({sql})")
-        parts.append(f"(SELECT {number}, key, name, place FROM found{number} LIMIT {limit})")
-        params += values
-    candidates: list[list[FoundRow]] = [[] for _ in querysets]
-    if parts:
-        with connection.cursor() as cursor:
-            cursor.execute(f"WITH {', '.join(subqueries)} {' UNION ALL '.join(parts)}", params)
-            for number, *row in cursor.fetchall():
-                candidates[number].append(FoundRow(*row))
-    return candidates
+            with time_limit(MAX_SECONDS):
+                found = search_tables(screens, request, text)
+        except QueryTooSlow:
+            found, notice = look_up(screens, request, text), TOO_SLOW
+    candidates = [each for each in zip(screens, found, strict=True) if each[1].exact or each[1].rows]
+    groups = [make_group(request, text, *each) for each in candidates]
+    error = "" if groups else next((each.error for each in found if each.error), "")
+    return FoundRecords(sorted(groups, key=lambda group: not group.is_exact), notice or error)
 
 
-def make_group(request: HttpRequest, text: str, screen: Any, exact: list[FoundRow], found: list[FoundRow]) -> HitGroup:
+def make_group(request: HttpRequest, text: str, screen: Any, found: FoundRows) -> HitGroup:
     """Return the best of the candidates of one table, with the link to its list where there are more."""
-    ranked = sorted(found, key=lambda candidate: rank(candidate, text))
-    keys = [*dict.fromkeys(candidate.key for candidate in [*exact, *ranked])][:MAX_SHOWN]
+    ranked = sorted(found.rows, key=lambda row: rank(row, text))
+    keys = [*dict.fromkeys(row.key for row in [*found.exact, *ranked])][:MAX_SHOWN]
     rows = load_rows(screen, request, keys)
     hits = [make_hit(screen, request, rows[key]) for key in keys if key in rows]
-    if len(found) <= len(hits):
-        return HitGroup(heading(screen), hits, is_exact=bool(exact))
-    count, place = CappedCount(len(found), MAX_CANDIDATES), list_place(screen)
+    is_exact = bool(found.exact)
+    if len(found.rows) <= len(hits) and found.is_complete:
+        return HitGroup(heading(screen), hits, is_exact=is_exact)
+    count = f" {CappedCount(len(found.rows), MAX_CANDIDATES)}" if found.is_complete else ""
     url = f"{screen.list_url()}?{urlencode({'q': text})}"
-    return HitGroup(heading(screen), hits, f"All {count} in {place['title']}", url, bool(exact))
+    return HitGroup(heading(screen), hits, f"All{count} in {list_place(screen)['title']}", url, is_exact)
 
 
-def rank(candidate: FoundRow, text: str) -> tuple[bool, bool, float]:
+def rank(row: FoundRow, text: str) -> tuple[bool, bool, float]:
     """Return the sort key of a candidate: names that begin with the text first, then those with words that do."""
-    name, sought = plain_letters(candidate.name), plain_letters(text)
+    name, sought = plain_letters(row.name), plain_letters(text)
     words = name.split()
     begins_words = all(any(word.startswith(part) for word in words) for part in sought.split())
-    return not name.startswith(sought), not begins_words, candidate.place
+    return not name.startswith(sought), not begins_words, row.place
 
 
 def load_rows(screen: Any, request: HttpRequest, keys: Sequence[UUID]) -> dict[UUID, models.Model]:

@@ -22,6 +22,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const show = (html, text) => {
     hits.innerHTML = html;
     shownText = text;
+    box.removeAttribute("data-waiting");
     // Who asks for what they opened last is looking for another record than the one on the page.
     if (!text) hits.querySelectorAll("a.hit").forEach((hit) => { if (hit.pathname === window.location.pathname) hit.closest("li").remove(); });
     hits.querySelectorAll("section:not(:has(li))").forEach((group) => group.remove());
@@ -87,6 +88,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   input.addEventListener("input", () => {
     opensFirst = false;
+    box.setAttribute("data-waiting", "");
     clearTimeout(timer);
     timer = setTimeout(ask, WAIT);
   });
