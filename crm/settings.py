@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "crm.middleware.ReaderTimeMiddleware",
     "crm.accounts.middleware.AccountMiddleware",
     "crm.middleware.OutageMiddleware",
+    "crm.middleware.NotFoundMiddleware",
     # After authentication, because the row audit records the user.
     "crm.middleware.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

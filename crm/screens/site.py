@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
 from crm.screens.search.screen import search_view
-from crm.screens.theme import allows
+from crm.screens.theme import allows, place_above
 from crm.text.cleaning import searchable
 
 
@@ -98,6 +98,13 @@ class CrmSite(UnfoldAdminSite):
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Search every table and the commands, in place of the theme's search."""
         return search_view(request, self)
+
+    def not_found(self, request: HttpRequest) -> TemplateResponse:
+        """Return the page for an address without a page that the user may open; it says no more about the reason."""
+        place = place_above(request.path)
+        list_link = place if place and allows(request, place) else None
+        context = {**self.each_context(request), "title": "Page not found", "place": list_link}
+        return TemplateResponse(request, "crm/not_found.html", context, status=404)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the figures and panels of the day, which the settings name."""

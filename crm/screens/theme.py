@@ -55,6 +55,10 @@ def search_script(request: HttpRequest) -> str:
     return static("crm/search.js")
 
 
+def key_list_script(request: HttpRequest) -> str:
+    return static("crm/key_list.js")
+
+
 def badge_script(request: HttpRequest) -> str:
     return static("suggestions/badge.js")
 
@@ -75,7 +79,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
     "STYLES": [theme_colours, stylesheet],
-    "SCRIPTS": [main_script, search_script, badge_script],
+    "SCRIPTS": [main_script, search_script, key_list_script, badge_script],
     "ACCOUNT": {
         "navigation": [
             {"title": "Your settings", "link": lazy_url("admin:own_settings")},
@@ -208,6 +212,13 @@ def places_in_navigation() -> dict[str, list[dict[str, str]]]:
                     {"title": entry["title"], "link": str(entry["link"]), "icon": entry["icon"]},
                 ]
     return places
+
+
+def place_above(path: str) -> dict[str, Any] | None:
+    """Return the entry of the navigation for the list to which the address `path` belongs, if there is one."""
+    entries = (entry for group in UNFOLD["SIDEBAR"]["navigation"] for entry in group["items"])
+    lists = {str(link): entry for entry in entries for link in (entry["link"], *entry["lists"]) if str(link) != "/"}
+    return next((entry for link, entry in lists.items() if path.startswith(link)), None)
 
 
 def place_of_page(title: str) -> list[dict[str, str]]:

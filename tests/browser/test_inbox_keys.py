@@ -42,7 +42,11 @@ def test_keyboard_navigates_list_and_opens_thread(opened, max, three_threads):
     assert focused_text(page) == "Question a"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("?")
-    expect(page.get_by_text("next and previous conversation")).to_be_visible()
+    keys = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(keys.get_by_text("next and previous conversation")).to_be_visible()
+    expect(keys.get_by_text("search and commands")).to_be_visible()
+    page.keyboard.press("?")
+    expect(keys).to_be_hidden()
     page.keyboard.press("j")
     with page.expect_navigation():
         page.keyboard.press("o")

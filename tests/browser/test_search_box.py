@@ -6,8 +6,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route, expect
 
+from inbox.models import Thread
 from leads.models import Lead
-from tests.cast import make_client, make_lead, make_ticket
+from tests.cast import make_client, make_lead, make_thread, make_ticket
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 BOX, INPUT, OPTIONS = "#search-box", "#search-box input[name=q]", "#search-hits [role=option]"
@@ -172,3 +173,28 @@ def test_without_scripts_the_button_leads_to_the_page(opened, max, green_leads):
     page.get_by_role("button", name="Search", exact=True).click()
     page.get_by_role("link", name="Gregory Green").click()
     page.wait_for_url("**/change/")
+
+
+def test_keys_of_the_page_below_do_nothing_while_the_box_is_open(opened, max, green_leads):
+    thread = make_thread(subject="Question")
+    page = opened(max)
+    page.goto(f"/inbox/thread/{thread.pk}/change/")
+    page.keyboard.press("Control+k")
+    expect(page.locator(OPTIONS).first).to_be_visible()
+    page.get_by_role("button", name="Close").focus()
+    page.keyboard.press("e")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keyboard shortcuts").get_by_role("button").focus()
+    page.keyboard.press("e")
+    page.wait_for_timeout(300)
+    assert Thread.objects.get(pk=thread.pk).status == "OPEN"
+
+
+def test_skip_link_leads_past_the_navigation(opened, max):
+    page = opened(max)
+    page.goto("/leads/lead/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()

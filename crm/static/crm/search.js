@@ -114,20 +114,26 @@ document.addEventListener("DOMContentLoaded", () => {
 
   openers.forEach((opener) => {
     opener.setAttribute("aria-haspopup", "dialog");
-    if (/Mac|iPhone|iPad/.test(navigator.platform)) opener.querySelector("kbd").textContent = "⌘ K";
+    if (/Mac|iPhone|iPad/.test(navigator.platform)) opener.querySelector("kbd")?.replaceChildren("⌘ K");
     opener.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return; // the page of the search in another tab
       event.preventDefault();
       open();
     });
   });
+  const isShortcut = (event) => (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k";
+  // The keys of the page below do nothing while the box is open.
+  box.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (!isShortcut(event)) return;
+    event.preventDefault();
+    close();
+  });
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.altKey || event.repeat) return;
-    if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "k") {
+    if (isShortcut(event)) {
       event.preventDefault();
-      if (box.open) close();
-      else open();
-      return;
+      return open();
     }
     const target = event.target;
     const typing = target.isContentEditable || (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && !["checkbox", "radio"].includes(target.type));
