@@ -1,5 +1,6 @@
 """Admin screens of clients, contacts, projects, saved views, the activity log and staff."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -113,6 +114,7 @@ class ClientAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, Merg
     filterset_class = ClientFilter
     menu_links = (TAGS_LINK,)
     search_label = "Search by name, email or phone"
+    found_name = "name"
     row_template = "crm/rows/client.html"
     page_template = "crm/client.html"
     list_select_related = ("assigned_to",)
@@ -162,6 +164,9 @@ class ClientAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, Merg
         schemas = {"address": ADDRESS_SCHEMA, "communications": COMMUNICATIONS_SCHEMA}
         return {**super().json_schemas(row), **schemas}
 
+    def found_details(self, row: Client, reader: User) -> Iterable[Any]:
+        return row.email, row.phone
+
     def create_record(self, request: HttpRequest, row: Client) -> None:
         row.assigned_to = row.assigned_to or request.user
         super().create_record(request, row)
@@ -184,6 +189,7 @@ class ContactAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, Mer
     filterset_class = ContactFilter
     menu_links = (TAGS_LINK,)
     search_label = "Search by name, email, phone or title"
+    found_name = "name"
     row_template = "crm/rows/contact.html"
     page_template = "crm/contact.html"
     list_defer = ("custom_fields", "search_text")
@@ -210,6 +216,9 @@ class ContactAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, Mer
         (None, {"fields": (("name", "title"), ("email", "phone"), "tags", "loaded_digest")}),
         ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
     )
+
+    def found_details(self, row: Contact, reader: User) -> Iterable[Any]:
+        return row.title, row.email, row.phone
 
     def page_context(self, request: HttpRequest, row: Contact) -> dict[str, Any]:
         links = row.client_links.filter(client__in=Client.objects.visible_to(request.user)).select_related("client")

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.sessions import middleware as sessions
 from django.db import Error
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from pghistory.middleware import HistoryMiddleware
 
 from crm import health
@@ -56,7 +57,8 @@ class PageHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if settings.DEBUG and response.status_code in {404, 500}:  # Django's pages for developers hold styles
+        # Django's pages for developers hold styles. They are no templates of ours.
+        if settings.DEBUG and response.status_code in {404, 500} and not hasattr(response, "template_name"):
             return response
         for name, value in settings.PAGE_HEADERS.items():
             response.headers.setdefault(name, value)
@@ -102,6 +104,21 @@ class OutageMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         return outage_response(error)
+
+
+class NotFoundMiddleware:
+    """Show a missing page of the admin like its other pages, with DEBUG on, too: Django's would list all addresses."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        match = request.resolver_match
+        is_of_admin = isinstance(error, Http404) and match is not None and match.app_name == admin.site.name
+        return admin.site.not_found(request) if is_of_admin and admin.site.has_permission(request) else None
 
 
 def outage_or_raise(error: Error) -> HttpResponse:

@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "crm.middleware.ReaderTimeMiddleware",
     "crm.accounts.middleware.AccountMiddleware",
     "crm.middleware.OutageMiddleware",
+    "crm.middleware.NotFoundMiddleware",
     # After authentication, because the row audit records the user.
     "crm.middleware.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -233,6 +234,15 @@ TODAY_PANELS = [
     "support.dashboard.tickets_due_panel",
     "leads.screens.dashboard.my_tasks_panel",
     "crm.schema.requests.panels.requests_panel",
+]
+# The tables that the search over everything reads, by the searches of their lists.
+SEARCHED_TABLES = [
+    "leads.lead",
+    "crm.client",
+    "crm.contact",
+    "inbox.thread",
+    "support.supportticket",
+    "leads.policy",
 ]
 RECORD_SECTIONS = {
     "leads.lead": [

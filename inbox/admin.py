@@ -1,6 +1,6 @@
 """The screens for conversations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -15,10 +15,13 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from crm.exceptions import ActionRefused, IllegalTransition, InvalidInput
+from crm.models import User
+from crm.records.local_time import format_day
 from crm.records.timeline import Position, TimelinePage, load_target_timeline
 from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab
 from crm.screens.paging import Order, Page, capped_count
 from crm.screens.record_admin import RecordAdmin
+from crm.screens.search.mixin import SearchedRows
 from crm.text.hidden_characters import strip_hidden_characters
 from crm.text.html.safe_html import make_safe_page
 from inbox.action_forms import (
@@ -39,7 +42,7 @@ from inbox.drafts.composer import composer_for_thread
 from inbox.drafts.policy_conversation import start_policy_conversation
 from inbox.drafts.screen import DraftAdmin
 from inbox.email_templates.screen import EmailTemplateAdmin
-from inbox.filters import ThreadFilter, unlinked, with_unsent_messages
+from inbox.filters import QuickThreadFilter, ThreadFilter, unlinked, with_unsent_messages
 from inbox.forms import LogForm, ThreadForm
 from inbox.incoming.sources import read_source
 from inbox.linking.picking_pages import PickingPages
@@ -84,6 +87,8 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
     form = ThreadForm
     filterset_class = ThreadFilter
     search_label = "Search subjects, people and text"
+    found_name, found_newest = "subject", LAST_ACTIVITY
+    add_label, add_words, add_icon = "Log a call", "meeting text message note document conversation", "call"
     row_template = "inbox/row.html"
     page_template = "inbox/page.html"
     change_list_template = "inbox/list.html"
@@ -156,6 +161,17 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
             .get_queryset(request)
             .annotate(unread=Coalesce(unread, 0), unsent=models.Subquery(WORST_UNSENT_STATE))
         )
+
+    def find_rows(self, request: HttpRequest, rows: models.QuerySet, text: str) -> SearchedRows:
+        """Search fewer messages than the list does, because the answer comes while a person types."""
+        found, filterset = self.search_rows(request, rows, text, QuickThreadFilter)
+        result = filterset.search_result
+        return found._replace(is_complete=result is None or result.is_complete)
+
+    def found_details(self, row: Thread, reader: User) -> Iterable[Any]:
+        customer = row.lead or row.client
+        name = customer.name_for(reader) if customer else next(iter(row.participant_emails), "")
+        return name, row.get_status_display(), format_day(row.last_activity_at)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ThreadList]:
         return ThreadList

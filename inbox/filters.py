@@ -14,7 +14,15 @@ from crm.screens.filters import (
     owner_choices,
 )
 from inbox.models import Mailbox, Message, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
-from inbox.search import SearchResult, filter_by_participant, search_threads, validate_search_text
+from inbox.search import (
+    QUICK_LIMITS,
+    SearchLimits,
+    SearchResult,
+    filter_by_participant,
+    list_limits,
+    search_threads,
+    validate_search_text,
+)
 from leads.models import Lead, Policy
 
 # With one of these parameters the list covers all conversations, not only those that need a reply.
@@ -63,6 +71,9 @@ class ThreadFilter(LiveRowsFilter):
         model = Thread
         fields: list[str] = []
 
+    def search_limits(self) -> SearchLimits:
+        return list_limits()
+
     # Set when the rows are filtered by a search.
     search_result: SearchResult | None = None
 
@@ -86,7 +97,7 @@ class ThreadFilter(LiveRowsFilter):
             return queryset
         if "@" in text and " " not in text.strip():
             return self.filter_participant(queryset, "q", text)
-        self.search_result = search_threads(text, queryset)
+        self.search_result = search_threads(text, queryset, self.search_limits())
         return self.search_result.filter_threads(queryset)
 
     def filter_turn(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
@@ -110,3 +121,10 @@ class ThreadFilter(LiveRowsFilter):
         if self.form.cleaned_data.get("deleted"):
             return queryset.filter(participant_emails__contains=[value.strip().lower()])
         return filter_by_participant(queryset, value)
+
+
+class QuickThreadFilter(ThreadFilter):
+    """The same filters with a search that answers while a person types."""
+
+    def search_limits(self) -> SearchLimits:
+        return QUICK_LIMITS

@@ -7,10 +7,9 @@ the conversations in question where those are few, or else adds the matches amon
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import SearchHeadline, SearchQuery
 from django.core.exceptions import ValidationError
 from django.db import connection, models
@@ -18,6 +17,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Concat, Left
 
 from crm.screens.filters import split_search_terms
+from crm.screens.search.candidates import as_array, is_one_of
 from crm.text.cleaning import strip_nul
 from inbox.models import LAST_ACTIVITY, Message, Thread, ThreadQuerySet
 
@@ -51,6 +51,24 @@ AMONG_NEWEST_SQL = f"""
 """
 
 
+class SearchLimits(NamedTuple):
+    """How much a search reads: messages that are ranked, newest messages, and threads that are searched or listed."""
+
+    ranked: int
+    newest: int
+    whole_threads: int
+    listed: int
+
+
+# For an answer while a person types.
+QUICK_LIMITS = SearchLimits(ranked=300, newest=5_000, whole_threads=100, listed=150)
+
+
+def list_limits() -> SearchLimits:
+    """Return how much the search of the list reads."""
+    return SearchLimits(MAX_RANKED_MESSAGES, MAX_NEWEST_SCANNED, MAX_THREADS_SEARCHED_WHOLE, MAX_THREADS_LISTED)
+
+
 @dataclass(frozen=True)
 class SearchResult:
     """The result of a search: threads, the best first, and the best message of some of them.
@@ -69,22 +87,6 @@ class SearchResult:
             as_array(self.threads), models.F("pk"), function="array_position", output_field=models.IntegerField()
         )
         return threads.filter(is_one_of(self.threads)).annotate(place=place)
-
-
-def as_array(threads: Iterable[UUID]) -> models.Value:
-    """Return `threads` as one parameter: a statement with one for each takes longer to build than to run."""
-    return models.Value(list(threads), output_field=ArrayField(models.UUIDField()))
-
-
-def is_one_of(threads: Iterable[UUID]) -> models.Func:
-    """Return the condition that a thread is one of `threads`."""
-    return models.Func(
-        models.F("pk"),
-        as_array(threads),
-        template="%(expressions)s)",
-        arg_joiner=" = ANY(",
-        output_field=models.BooleanField(),
-    )
 
 
 def filter_by_participant(threads: ThreadQuerySet, address: str) -> ThreadQuerySet:
@@ -106,20 +108,22 @@ def validate_search_text(text: str) -> None:
     Raises:
         ValidationError: it only excludes words.
     """
+    if "-" not in text:  # the sign that excludes
+        return
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT querytree({TSQUERY_SQL})", [strip_nul(text)])
         if cursor.fetchone()[0] == "T":
             raise ValidationError("Add a word to search for.")
 
 
-def search_threads(text: str, queryset: ThreadQuerySet) -> SearchResult:
+def search_threads(text: str, queryset: ThreadQuerySet, limits: SearchLimits) -> SearchResult:
     """Return the threads of `queryset` with a message that matches `text`, a query as for a search engine.
 
     Words in quotation marks must follow each other, "or" means either, and a minus excludes a word. Plain words are
     also searched for as parts of subjects; those matches come last.
     """
     queryset = queryset.order_by()
-    rows, is_complete = rank_messages(text, queryset)
+    rows, is_complete = rank_messages(text, queryset, limits)
     keys = {row[0] for row in rows}
     visible_ids = set(queryset.filter(is_one_of(keys)).values_list("pk", flat=True)) if keys else set()
     best_by_thread: dict[UUID, tuple[float, Any, UUID]] = {}
@@ -127,30 +131,30 @@ def search_threads(text: str, queryset: ThreadQuerySet) -> SearchResult:
         if thread in visible_ids:
             best_by_thread[thread] = max(best_by_thread.get(thread, (rank, sent_at, message)), (rank, sent_at, message))
     threads = sorted(best_by_thread, key=best_by_thread.__getitem__, reverse=True)
-    if len(threads) <= MAX_THREADS_LISTED and is_plain(text):
-        threads += find_threads_by_subject(text, queryset.exclude(is_one_of(threads)))
-    listed = threads[:MAX_THREADS_LISTED]
+    if len(threads) <= limits.listed and is_plain(text):
+        threads += find_threads_by_subject(text, queryset.exclude(is_one_of(threads)), limits.listed)
+    listed = threads[: limits.listed]
     return SearchResult(
         listed,
         {key: best_by_thread[key][2] for key in listed if key in best_by_thread},
         is_complete,
-        len(threads) > MAX_THREADS_LISTED,
+        len(threads) > limits.listed,
     )
 
 
-def rank_messages(text: str, queryset: ThreadQuerySet) -> tuple[list[tuple[Any, ...]], bool]:
+def rank_messages(text: str, queryset: ThreadQuerySet, limits: SearchLimits) -> tuple[list[tuple[Any, ...]], bool]:
     """Return thread, key, rank and date of the matches, and whether they are all the matches in `queryset`."""
     with connection.cursor() as cursor:
-        cursor.execute(INDEX_SEARCH_SQL, [text, MAX_RANKED_MESSAGES + 1])
+        cursor.execute(INDEX_SEARCH_SQL, [text, limits.ranked + 1])
         rows = cursor.fetchall()
-        if len(rows) <= MAX_RANKED_MESSAGES:
+        if len(rows) <= limits.ranked:
             return rows, True
-        thread_ids = list(queryset.values_list("pk", flat=True)[: MAX_THREADS_SEARCHED_WHOLE + 1])
-        if len(thread_ids) <= MAX_THREADS_SEARCHED_WHOLE:
-            cursor.execute(IN_THREADS_SQL, [text, thread_ids, text, MAX_RANKED_MESSAGES + 1])
+        thread_ids = list(queryset.values_list("pk", flat=True)[: limits.whole_threads + 1])
+        if len(thread_ids) <= limits.whole_threads:
+            cursor.execute(IN_THREADS_SQL, [text, thread_ids, text, limits.ranked + 1])
             rows = cursor.fetchall()
-            return rows, len(rows) <= MAX_RANKED_MESSAGES
-        cursor.execute(AMONG_NEWEST_SQL, [text, MAX_NEWEST_SCANNED, text, MAX_RANKED_MESSAGES])
+            return rows, len(rows) <= limits.ranked
+        cursor.execute(AMONG_NEWEST_SQL, [text, limits.newest, text, limits.ranked])
         return rows + cursor.fetchall(), False
 
 
@@ -167,11 +171,14 @@ def is_plain(text: str) -> bool:
     return '"' not in text and "or" not in words and not any(word.startswith("-") for word in words)
 
 
-def find_threads_by_subject(text: str, queryset: ThreadQuerySet) -> list[UUID]:
-    """Return the threads with every word of `text` in their subject, also as part of a word; newest first."""
+def find_threads_by_subject(text: str, queryset: ThreadQuerySet, limit: int) -> list[UUID]:
+    """Return the threads with every word of `text` in their subject, also as part of a word; newest first.
+
+    One more than `limit` is returned if there are more.
+    """
     for word in split_search_terms(text):
         queryset = queryset.filter(search_text__contains=word)
-    return list(queryset.order_by(LAST_ACTIVITY.desc(), "-id").values_list("pk", flat=True)[: MAX_THREADS_LISTED + 1])
+    return list(queryset.order_by(LAST_ACTIVITY.desc(), "-id").values_list("pk", flat=True)[: limit + 1])
 
 
 def build_excerpts(text: str, messages: Iterable[UUID]) -> dict[UUID, list[tuple[str, bool]]]:

@@ -1,5 +1,6 @@
 """The screens of leads, stages, lines and tasks."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +10,12 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
-from crm.models import Client
+from crm.models import Client, User
 from crm.records.consent import closed_channel_labels
 from crm.screens.charts import ListChart
 from crm.screens.duplicates.warning import DuplicateWarningMixin
@@ -29,6 +30,7 @@ from crm.screens.privacy.views import PrivacyViewsMixin
 from crm.screens.record_admin import RecordAdmin
 from crm.screens.record_page.deletion import CountedDeletionMixin
 from crm.screens.record_page.field_edit import FieldEditMixin
+from crm.screens.search.commands import Command
 from crm.screens.tags import TAGS_LINK
 from leads.action_forms import (
     AddLeadNote,
@@ -56,6 +58,8 @@ from leads.forms import (
     chosen_line,
     lead_schemas,
 )
+from leads.importing.screens.views import VIEW_PERMISSION as VIEW_IMPORTS_PERMISSION
+from leads.importing.screens.views import can_import
 from leads.lines.screen import InsuranceTypeAdmin
 from leads.models import (
     ContactLead,
@@ -107,6 +111,8 @@ class LeadAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeV
     is_importable = True
     filterset_class = LeadFilter
     search_label = "Search by name, email, company, phone or VIN"
+    found_name = "contact_name"
+    add_icon = "person_add"
     list_chart = ListChart(
         {
             "stage": "status_id",
@@ -233,6 +239,18 @@ class LeadAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeV
             raise PermissionDenied
         return conversion_page(request, self.admin_site.each_context(request), row)
 
+    def found_details(self, row: Lead, reader: User) -> Iterable[Any]:
+        return row.contact_email, row.contact_phone, row.status.label
+
+    def get_commands(self, request: HttpRequest) -> list[Command]:
+        commands = super().get_commands(request)
+        if self.has_view_permission(request):
+            commands.append(Command("Go to the board", "view_kanban", reverse("admin:leads_lead_board"), "leads open"))
+        if request.user.has_perm(VIEW_IMPORTS_PERMISSION) and can_import(request.user):
+            imports_url = reverse("admin:leads_importbatch_changelist")
+            commands.append(Command("Import a file", "upload", imports_url, "csv excel upload"))
+        return commands
+
     def create_record(self, request: HttpRequest, row: Lead) -> None:
         row.assigned_to = row.assigned_to or request.user
         create_lead(row, by=request.user)
@@ -321,6 +339,7 @@ def stale_days(lead: Lead) -> int | None:
 class TaskAdmin(RecordAdmin):
     filterset_class = TaskFilter
     search_label = "Search tasks"
+    add_icon = "add_task"
     row_template = "leads/task_row.html"
     page_template = "leads/task_page.html"
     list_select_related = ("assignee", "lead", "client")

@@ -1,5 +1,6 @@
 """The screens of tickets."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -55,6 +56,7 @@ class SupportTicketAdmin(RecordAdmin):
     form = TicketForm
     filterset_class = TicketFilter
     search_label = "Search number, subject or description"
+    found_name = "subject"
     row_template = "support/row.html"
     page_template = "support/page.html"
     list_select_related = ("client", "lead", "assigned_to")
@@ -183,6 +185,9 @@ class SupportTicketAdmin(RecordAdmin):
             options, attrs = partial(recent_issue_types, request.user), {"class": " ".join(BASE_INPUT_CLASSES)}
             kwargs["widget"] = DatalistInput(options, {**attrs, "maxlength": 80})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def found_details(self, row: SupportTicket, reader: User) -> Iterable[Any]:
+        return row.customer.name_for(reader) if row.customer else "", row.status
 
     def create_record(self, request: HttpRequest, row: SupportTicket) -> None:
         open_ticket(row, by=request.user)

@@ -1,5 +1,6 @@
 """Support tickets."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,6 +55,7 @@ class TicketPriority(models.TextChoices):
 UNRESOLVED = LIVE & ~models.Q(status=TicketStatus.RESOLVED)
 
 
+NUMBER_PATTERN = re.compile(r"#?\s*([0-9]{1,18})")
 # What a list of tickets does not read of their leads: it shows the name alone.
 UNSHOWN_LEAD_FIELDS = tuple(
     f"lead__{field.name}"
@@ -93,6 +95,11 @@ class TicketQuerySet(RecordQuerySet):
             return self
         own_customers = models.Q(client__assigned_to=user) | models.Q(client=None, lead__assigned_to=user)
         return self.filter(owned_by_or_unassigned(user) | own_customers)
+
+    def identified_by(self, text: str) -> "TicketQuerySet":
+        """Return the ticket with the number `text`, such as `1003` or `#1003`."""
+        number = NUMBER_PATTERN.fullmatch(text.strip())
+        return self.filter(number=int(number[1])) if number else self.none()
 
     def unresolved(self) -> "TicketQuerySet":
         return self.exclude(status=TicketStatus.RESOLVED)

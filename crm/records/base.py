@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pghistory
 import pgtrigger
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex, OpClass
@@ -17,7 +18,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from crm.records.check_statements import may_violate_a_check
-from crm.text.phones import PHONE_TAIL_LENGTH
+from crm.text.phones import PHONE_EXTENSION_PATTERN, PHONE_TAIL_LENGTH, national_digits
 
 LIVE = models.Q(deleted_at__isnull=True)
 # What is not an object in a JSON list. Strict, because a lax path unwraps a list within the list.
@@ -44,6 +45,13 @@ class RecordQuerySet(models.QuerySet):
             return self
         return self.filter(owned_by_or_unassigned(user, self.owner_path))
 
+    def identified_by(self, text: str) -> "RecordQuerySet":
+        """Return the rows that `text` names by an address or a number of their own, looked up by an index.
+
+        None where the table has no such column.
+        """
+        return self.none()
+
     def update(self, **kwargs: Any) -> int:
         """Update like Django, and set `updated_at`."""
         kwargs.setdefault("updated_at", Now())
@@ -51,9 +59,10 @@ class RecordQuerySet(models.QuerySet):
 
 
 class PeopleQuerySet(RecordQuerySet):
-    """The QuerySet of tables of people, which hold one email address each."""
+    """The QuerySet of tables of people, which hold one email address and one phone number each."""
 
     email_field: ClassVar[str] = "email"
+    phone_field: ClassVar[str] = "phone"
 
     def with_addresses(self, addresses: Iterable[str]) -> "PeopleQuerySet":
         """Return the rows with one of `addresses`, in upper or lower case. An empty address belongs to no one.
@@ -63,6 +72,17 @@ class PeopleQuerySet(RecordQuerySet):
         keys = {address.lower() for address in addresses if address}
         rows = self.alias(address_key=Lower(self.email_field)).filter(address_key__in=keys)
         return rows.exclude(**{self.email_field: ""})
+
+    def identified_by(self, text: str) -> "PeopleQuerySet":
+        """Return the rows with `text` as email address, or as phone number in any notation."""
+        if "@" in text:
+            return self.with_addresses([text])
+        number = PHONE_EXTENSION_PATTERN.sub("", text)
+        digits = "" if any(map(str.isalpha, number)) else national_digits(number, settings.PHONE_REGION)
+        if not digits:
+            return self.none()
+        rows = self.alias(_phone_tail=phone_tail(self.phone_field)).exclude(**{self.phone_field: ""})
+        return rows.filter(_phone_tail=digits[-PHONE_TAIL_LENGTH:], search_text__contains=digits)
 
 
 class LiveManager(models.Manager.from_queryset(RecordQuerySet)):

@@ -46,6 +46,8 @@ from crm.screens.record_forms import (
     make_form_with_error,
 )
 from crm.screens.record_page.neighbours import NeighbourMixin
+from crm.screens.search.mixin import SearchedMixin
+from crm.screens.search.recent import remember_opened
 
 
 class ReadOnlyMixin:
@@ -64,7 +66,9 @@ class ReadOnlyMixin:
         return ()
 
 
-class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, NeighbourMixin, VisibleChoicesMixin, ModelAdmin):
+class RecordAdmin(
+    ActionViewsMixin, ChartViewMixin, ExportViewMixin, NeighbourMixin, SearchedMixin, VisibleChoicesMixin, ModelAdmin
+):
     """The admin of a record: rows by permission and visibility, actions through transitions."""
 
     form = RecordForm
@@ -133,8 +137,7 @@ class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, NeighbourMi
         queryset = queryset.filter(deleted_at__isnull=True).order_by("-pk")
         if not term:
             return queryset, False
-        filterset = self.filterset_class({"q": term}, queryset, request=request)
-        return (queryset.none() if filterset.form.errors else filterset.qs), False
+        return self.search_rows(request, queryset, term, self.filterset_class)[0].rows, False
 
     def search_error(self, request: HttpRequest, term: str) -> str:
         """Return why `term` cannot be searched for; empty if it can."""
@@ -226,7 +229,7 @@ class RecordAdmin(ActionViewsMixin, ChartViewMixin, ExportViewMixin, NeighbourMi
         row = self.get_visible_object(request, object_id)
         count_shown(row, request.user)
         context = {**self.admin_site.each_context(request), **self.page_context(request, row)}
-        return TemplateResponse(request, self.page_template, context)
+        return remember_opened(request, TemplateResponse(request, self.page_template, context), row)
 
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         """Return what the page of `row` shows; the settings name the panels of other apps."""

@@ -13,6 +13,10 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
+from crm.screens.search.screen import search_view
+from crm.screens.theme import allows, place_above
+from crm.text.cleaning import searchable
+
 
 class RecordAutocompleteView(AutocompleteJsonView):
     """Django's autocomplete view, with a notice if the search text is invalid."""
@@ -31,19 +35,9 @@ class RecordAutocompleteView(AutocompleteJsonView):
         return JsonResponse({"results": [disabled_choice], "pagination": {"more": False}})
 
 
-def searchable(term: str) -> str:
-    """Return `term` with the sign for a broken character in place of NUL: the database searches, and finds nothing."""
-    return term.replace("\x00", "\ufffd")
-
-
 @cache
 def first_page_url() -> str:
     return reverse("admin:index")
-
-
-def allows(request: HttpRequest, entry: dict[str, Any]) -> bool:
-    """Return whether the user may open an entry of the navigation."""
-    return not entry["permissions"] or any(map(request.user.has_perm, entry["permissions"]))
 
 
 class CrmSite(UnfoldAdminSite):
@@ -100,6 +94,17 @@ class CrmSite(UnfoldAdminSite):
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         return RecordAutocompleteView.as_view(admin_site=self)(request)
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Search every table and the commands, in place of the theme's search."""
+        return search_view(request, self)
+
+    def not_found(self, request: HttpRequest) -> TemplateResponse:
+        """Return the page for an address without a page that the user may open; it says no more about the reason."""
+        place = place_above(request.path)
+        list_link = place if place and allows(request, place) else None
+        context = {**self.each_context(request), "title": "Page not found", "place": list_link}
+        return TemplateResponse(request, "crm/not_found.html", context, status=404)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the figures and panels of the day, which the settings name."""

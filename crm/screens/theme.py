@@ -30,6 +30,11 @@ def navigation_item(
     }
 
 
+def allows(request: HttpRequest, entry: dict[str, Any]) -> bool:
+    """Return whether the user may open an entry of the navigation."""
+    return not entry["permissions"] or any(map(request.user.has_perm, entry["permissions"]))
+
+
 def agency_name(request: HttpRequest) -> str:
     return settings.AGENCY_NAME
 
@@ -44,6 +49,14 @@ def theme_colours(request: HttpRequest) -> str:
 
 def main_script(request: HttpRequest) -> str:
     return static("crm/crm.js")
+
+
+def search_script(request: HttpRequest) -> str:
+    return static("crm/search.js")
+
+
+def key_list_script(request: HttpRequest) -> str:
+    return static("crm/key_list.js")
 
 
 def badge_script(request: HttpRequest) -> str:
@@ -66,7 +79,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
     "STYLES": [theme_colours, stylesheet],
-    "SCRIPTS": [main_script, badge_script],
+    "SCRIPTS": [main_script, search_script, key_list_script, badge_script],
     "ACCOUNT": {
         "navigation": [
             {"title": "Your settings", "link": lazy_url("admin:own_settings")},
@@ -194,8 +207,18 @@ def places_in_navigation() -> dict[str, list[dict[str, str]]]:
         heading = [{"title": group["title"]}] if "title" in group else []
         for entry in group["items"]:
             for link in (entry["link"], *entry["lists"]):
-                places[str(link)] = [*heading, {"title": entry["title"], "link": str(entry["link"])}]
+                places[str(link)] = [
+                    *heading,
+                    {"title": entry["title"], "link": str(entry["link"]), "icon": entry["icon"]},
+                ]
     return places
+
+
+def place_above(path: str) -> dict[str, Any] | None:
+    """Return the entry of the navigation for the list to which the address `path` belongs, if there is one."""
+    entries = (entry for group in UNFOLD["SIDEBAR"]["navigation"] for entry in group["items"])
+    lists = {str(link): entry for entry in entries for link in (entry["link"], *entry["lists"]) if str(link) != "/"}
+    return next((entry for link, entry in lists.items() if path.startswith(link)), None)
 
 
 def place_of_page(title: str) -> list[dict[str, str]]:

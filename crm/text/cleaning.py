@@ -12,6 +12,11 @@ def strip_nul(text: str) -> str:
     return text.replace("\x00", "")
 
 
+def searchable(text: str) -> str:
+    """Return `text` with the sign for a broken character in place of NUL: the database searches, and finds nothing."""
+    return text.replace("\x00", "\ufffd")
+
+
 def storable_text(text: str) -> str:
     """Return `text` without what PostgreSQL cannot store: NUL is removed, lone surrogates are replaced."""
     return strip_nul(text).encode("utf-8", "replace").decode()

@@ -49,6 +49,14 @@ def comparable_phone(text: str, region: str) -> str:
     return digits if is_number else ""
 
 
+def national_digits(text: str, region: str) -> str:
+    """Return the digits that every notation of the number in `text` contains; empty as for `comparable_phone`."""
+    digits = comparable_phone(text, region)
+    if not digits or digits != phone_key(text, region):
+        return digits
+    return str(phonenumbers.parse(f"+{digits}").national_number)
+
+
 def find_phones(text: str) -> Iterator[re.Match[str]]:
     """Yield what is written like a telephone number in `text`; a calendar date is not."""
     without_dates = CALENDAR_DATE_PATTERN.sub(lambda match: "·".center(len(match[0])), text)

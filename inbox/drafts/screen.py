@@ -61,6 +61,7 @@ class DraftAdmin(RecordAdmin):
 
     filterset_class = DraftFilter
     search_label = "Search subjects"
+    add_label, add_words, add_icon = "Write an email", "compose send message", "edit"
     row_template = "inbox/draft_row.html"
     columns = (Column("Draft"), Column("To"), Column("For"), Column("Saved", css_class="num"))
     orders = {"newest": Order("Newest first", {"at": models.F("updated_at"), "id": models.F("id")})}

@@ -3,9 +3,11 @@
 from datetime import datetime
 
 from django.db import models
-from django.db.models.functions import Coalesce
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Coalesce, Upper
 
 from crm.records.base import PeopleQuerySet
+from crm.text.vins import VIN_LENGTH, VIN_LETTERS, normalize_vin
 from leads.models.lead_choices import Tier
 from leads.models.stage import StageCategory
 
@@ -28,7 +30,14 @@ class LeadQuerySet(PeopleQuerySet):
     """Named sets of leads."""
 
     owner_path = "assigned_to"
-    email_field = "contact_email"
+    email_field, phone_field = "contact_email", "contact_phone"
+
+    def identified_by(self, text: str) -> "LeadQuerySet":
+        """Return the leads with `text` as VIN of their vehicle, as email address or as phone number."""
+        vin = normalize_vin(text)
+        if len(vin) == VIN_LENGTH and VIN_LETTERS.fullmatch(vin):
+            return self.alias(_vin=Upper(KeyTextTransform("vin", "auto_data"))).filter(_vin=vin)
+        return super().identified_by(text)
 
     def open(self) -> "LeadQuerySet":
         return self.filter(closed_at__isnull=True)

@@ -107,6 +107,12 @@ class PolicyQuerySet(RecordQuerySet):
         """Return the policies of the clients that `user` may see."""
         return self if can_see_everyone(user) else self.filter(owned_by_or_unassigned(user, "client__assigned_to"))
 
+    def identified_by(self, text: str) -> "PolicyQuerySet":
+        """Return the policies with the number `text`; the index of the search narrows them down."""
+        if not any(map(str.isdigit, text)):
+            return self.none()
+        return self.filter(search_text__contains=text.lower(), number__iexact=text)
+
     def active(self) -> "PolicyQuerySet":
         return self.filter(status=PolicyStatus.ACTIVE)
 

@@ -1,10 +1,12 @@
 """The screens of policies: list, page and form."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
 from django.http import HttpRequest
 
+from crm.models import User
 from crm.records.local_time import agency_today
 from crm.screens.charts import ListChart
 from crm.screens.custom_fields.bulk_edit import set_field_action
@@ -62,6 +64,7 @@ class PolicyAdmin(RecordAdmin):
     is_importable = True
     filterset_class = PolicyFilter
     search_label = "Search by policy number or carrier"
+    found_name = "number"
     row_template = "leads/policies/row.html"
     page_template = "leads/policies/page.html"
     list_select_related = ("client__assigned_to", "insurance_type")
@@ -165,6 +168,9 @@ class PolicyAdmin(RecordAdmin):
         if SHOW_LINE in request.POST:
             kwargs["form"] = UncheckedPolicyForm
         return super().get_form(request, obj, change=change, **kwargs)
+
+    def found_details(self, row: Policy, reader: User) -> Iterable[Any]:
+        return row.client.name_for(reader), row.get_status_display(), row.expiry_text
 
     def create_record(self, request: HttpRequest, row: Policy) -> None:
         create_policy(row, by=request.user)

@@ -3,12 +3,13 @@
 import io
 import logging
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import models, transaction
@@ -21,11 +22,13 @@ from crm.records.duplicates.matching import COLUMNS
 from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.filters import ListedRecordFilter, RelatedRecordFilter
 from crm.screens.record_admin import RecordAdmin
+from crm.screens.search.recent import COOKIE_NAME, MAX_RECENT
 from inbox.models import Draft, EmailTemplate, Thread
 from leads.importing.screens.views import EXAMPLE_KINDS
 from leads.models import ImportBatch, Lead
 from suggestions.models import Suggestion
 from suggestions.screens.action_forms import Approve
+from support.models import SupportTicket
 from tests.cast import browser
 from tests.end_to_end.addresses import ANY_KEY, OPEN_TO_ALL, Address, addresses, make_world, recalled
 from tests.end_to_end.hidden_records import make_hidden_records
@@ -69,6 +72,9 @@ def test_agent_reads_nothing_of_a_colleagues_records(ann, bob):
                 url = address.url.replace(str(ANY_KEY), str(hidden[Lead].pk))
                 data = {**FORM_DATA, **hidden_keys(hidden, address), "question": QUESTION, "key": str(ANY_KEY)}
                 search.post(url, data, address.name, follow=address.page == "conversation")
+        # As if the agent had opened each of the records while they were unassigned.
+        search.page.cookies[COOKIE_NAME] = recent_cookie(ann, hidden.values())
+        search.get(reverse("admin:search"), "recent records")
         for url in probing_urls(hidden, referring):
             search.get(url, url)
         for url in export_urls():
@@ -99,6 +105,13 @@ class WordSearch:
     def read(self, answer: HttpResponse, name: str) -> None:
         assert answer.status_code < 500, name
         self.leaks |= {f"{name}: {word}" for word in words_in(answer)}
+
+
+def recent_cookie(user: User, rows: Iterable[models.Model]) -> str:
+    """Return what a browser keeps of the records that `user` opened, at most as many as there are searched tables."""
+    searched = [row for row in rows if row._meta.label_lower in settings.SEARCHED_TABLES]
+    assert len(searched) == len(settings.SEARCHED_TABLES) <= MAX_RECENT
+    return "|".join([user.pk.hex, *(f"{row._meta.label_lower}:{row.pk.hex}" for row in searched)])
 
 
 def words_in(answer: HttpResponse) -> set[str]:
@@ -133,7 +146,7 @@ def hidden_keys(hidden: dict[Any, Any], address: Address) -> dict[str, Any]:
 
 def probing_urls(hidden: dict[Any, Any], rows: list[Any]) -> Iterator[str]:
     """Yield addresses that ask for hidden words and hidden records."""
-    yield f"{reverse('admin:search')}?{urlencode({'s': PLANTED_PART, 'q': PLANTED_PART})}"
+    yield from search_probes(hidden)
     for model, screen in admin.site._registry.items():
         if isinstance(screen, RecordAdmin):
             yield from list_probes(model, screen, hidden)
@@ -146,6 +159,12 @@ def probing_urls(hidden: dict[Any, Any], rows: list[Any]) -> Iterator[str]:
     template = EmailTemplate.objects.first()
     yield f"{page_url(EmailTemplate, 'change', template.pk)}?lead={hidden[Lead].pk}"
     yield from reference_probes(rows, hidden)
+
+
+def search_probes(hidden: dict[Any, Any]) -> Iterator[str]:
+    """Yield the search over everything for hidden words, and for a number: a page shows what was searched for."""
+    for text in (PLANTED_PART, f"#{hidden[SupportTicket].number}"):
+        yield from (f"{reverse('admin:search')}?{urlencode({'q': text})}{part}" for part in ("", "&part=results"))
 
 
 def reference_probes(rows: list[Any], hidden: dict[Any, Any]) -> Iterator[str]:

@@ -11,7 +11,8 @@ from django.urls import URLPattern, path
 from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.custom_fields.references import referable_records
 from crm.screens.json_forms.reference_input import PICKER_PAGE
-from crm.screens.site import RecordAutocompleteView, searchable
+from crm.screens.site import RecordAutocompleteView
+from crm.text.cleaning import searchable
 
 
 class ReferencePickerView(RecordAutocompleteView):

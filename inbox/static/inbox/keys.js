@@ -1,6 +1,5 @@
 // Keyboard shortcuts of the inbox list and of a conversation. Each follows a link or presses a button of the page.
 document.addEventListener("DOMContentLoaded", () => {
-  const help = document.querySelector("[data-keys]");
   const rows = [...document.querySelectorAll("#result_list tbody tr")];
   const follow = (link) => { if (link) window.location.assign(link.href); };
   const press = (verb) => {
@@ -33,10 +32,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const box = rows[at()]?.querySelector("input.action-select");
     if (box) box.click();
   };
-  const show = () => { if (help) { help.open = !help.open; if (help.open) help.querySelector("summary").focus(); } };
-  const search = () => document.getElementById("q")?.focus();
-  const onList = { j: () => go(1), k: () => go(-1), o: () => follow(rows[at()]?.querySelector("a.name")), x: pick, "/": search, "?": show };
-  const onPage = { j: () => read(1), k: () => read(-1), e: () => press("resolve"), a: () => press("assign"), l: () => press("link"), y: () => press("archive"), i: () => follow(document.querySelector("[data-inbox]")), "?": show };
+  const onList = { j: () => go(1), k: () => go(-1), o: () => follow(rows[at()]?.querySelector("a.name")), x: pick };
+  const onPage = { j: () => read(1), k: () => read(-1), e: () => press("resolve"), a: () => press("assign"), l: () => press("link"), y: () => press("archive"), i: () => follow(document.querySelector("[data-inbox]")) };
   const keys = document.getElementById("result_list") || document.getElementById("q") ? onList : onPage;
 
   document.addEventListener("keydown", (event) => {
