@@ -34,7 +34,7 @@ def postmasters(serve: psutil.Process, place: Place) -> list[psutil.Process]:
 def database_sessions(serve: psutil.Process, place: Place) -> list[psutil.Process]:
     """Return the processes of the server that work for a connection."""
     backends = [child for one in postmasters(serve, place) for child in one.children()]
-    return [child for child in backends if Place and "local" in " ".join(child.cmdline())]
+    return [child for child in backends if "[local]" in " ".join(child.cmdline())]
 
 
 # Each kind, and how often it is chosen. The death of a session makes the whole database recover.
