@@ -20,7 +20,7 @@ TEST_PROCESSES := 3
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test thorough lint bench lock clean fresh
+.PHONY: help demo run worker test thorough lint bench lock audit clean fresh
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -56,6 +56,10 @@ lock: $(VENV)/.dev ## Write the requirements anew from pyproject.toml, every ver
 	$(call COMPILE,requirements.txt,pyproject.toml)
 	$(call COMPILE,requirements-dev.txt,--extra dev --constraint requirements.txt pyproject.toml)
 	@echo uv | $(call COMPILE,requirements-uv.txt,--constraint requirements-dev.txt -)
+	@echo pip-audit | $(call COMPILE,requirements-audit.txt,--constraint requirements-dev.txt -)
+
+audit: $(VENV)/.dev ## Check every pinned package for known vulnerabilities, where advisories can be had.
+	@$(PY) -m bench.audit
 
 clean: ## Remove what the targets above make, except the data in .data.
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis static_collected

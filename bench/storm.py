@@ -156,7 +156,7 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-def report(options: StormOptions, folder: Path, seconds: float) -> bool:
+def report(options: StormOptions, folder: Path, seconds: float, title: str = str(__doc__)) -> bool:
     """Print a row a type, and the actions not executed exactly once."""
     emails = Counter((folder / "emails").read_text().split())
     pulls = (folder / "pulls").read_text().split("\n")[:-1]
@@ -182,7 +182,7 @@ def report(options: StormOptions, folder: Path, seconds: float) -> bool:
                 failures["marked as sent but missing"] += arrivals == 0 and execution.state == "SUCCEEDED"
     failures["pull requests opened twice"] = len(pulls) - len(set(pulls))
     failures |= count_wrong_effects()
-    sys.stdout.write(f"\n{__doc__}\n")
+    sys.stdout.write(f"\n{title}\n")
     sys.stdout.write(f"{options.killed} kills, {options.restarted} restarts, {seconds:,.0f} s; ")
     sys.stdout.write(f"{sum(emails.values())} emails and {len(pulls)} pull requests arrived.\n\n")
     sys.stdout.write(render_table(["", "done", "failed", "not known", "not over"], rows))

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -239,6 +240,11 @@ class ProjectAdmin(RecordAdmin):
     fields = ("client", ("name", "status"), "loaded_digest")
 
 
+def render_json(value: Any) -> str | None:
+    """Return JSON for a field that is only read, without the theme's colours, which are styles in attributes."""
+    return render_to_string("crm/json_value.html", {"node": describe_value(value)}) if value else None
+
+
 @admin.register(ActivityLog)
 class ActivityLogAdmin(ReadOnlyMixin, RecordAdmin):
     """The activity log, newest first; read-only."""
@@ -251,6 +257,12 @@ class ActivityLogAdmin(ReadOnlyMixin, RecordAdmin):
     columns = (Column("When"), Column("Who"), Column("What"), Column("Where"))
     orders = {"newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All", {}, lambda rows, user: rows),)
+    exclude = ("metadata",)
+    readonly_fields = ("details",)
+
+    @admin.display(description="Details")
+    def details(self, line: ActivityLog) -> str | None:
+        return render_json(line.metadata)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return ActivityLog.objects.visible_to(request.user)
@@ -334,6 +346,12 @@ class JobAdmin(ReadOnlyMixin, ModelAdmin):
     paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
+    exclude = ("args",)
+    readonly_fields = ("arguments",)
+
+    @admin.display(description="Arguments")
+    def arguments(self, job: ProcrastinateJob) -> str | None:
+        return render_json(job.args)
 
     @admin.display(description="Scheduled at", ordering="scheduled_at")
     def scheduled_for(self, job: ProcrastinateJob) -> str | None:

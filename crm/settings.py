@@ -12,8 +12,8 @@ from phonenumbers import SUPPORTED_REGIONS
 from crm.runtime.embedded.place import Place
 from crm.runtime.environment import BadVariable, Environment, derive_key
 from crm.screens.theme import UNFOLD as UNFOLD
+from crm.screens.theme_changes import THEME_CHANGES
 from crm.text.dates import DATE_FORMATS, DJANGO_DATE_FORMATS, DJANGO_TIME_FORMATS, TIME_FORMATS
-from crm.text.html.frame_style import FRAME_STYLE_DIGEST
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(BASE_DIR / ".env")
@@ -86,7 +86,9 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "OPTIONS": {
-            "loaders": [("django.template.loaders.cached.Loader", ["crm.runtime.template_loader.Loader"])],
+            "loaders": [
+                ("django.template.loaders.cached.Loader", [("crm.runtime.template_loader.Loader", THEME_CHANGES)])
+            ],
             "builtins": ["crm.templatetags.crm"],
             "context_processors": [
                 "django.template.context_processors.request",
@@ -300,17 +302,15 @@ SITE_PAGES = [
 # The decisions on suggestions that resulted from model calls.
 AI_JUDGEMENTS = "suggestions.screens.ai_log_outcomes.decisions_on_model_calls"
 
-# What a page may load and do. No script and no stylesheet stands in a page, so neither needs a nonce.
-# Alpine, which unfold uses, compiles the expressions in its attributes ('unsafe-eval'); the attribute "style" holds the
-# width of bars. Emails show images from elsewhere (https:) if the reader asks for them; their frame inherits this
-# policy, and the digests allow the style that the frame begins with.
+# What a page may load and do. No script and no style stands in a page, so neither needs a nonce. The formatted version
+# of an email is a page of its own, with a policy of its own.
 CONTENT_SECURITY_POLICY = {
     "default-src": "'self'",
-    "script-src": "'self' 'unsafe-eval'",
+    "script-src": "'self'",
     "script-src-attr": "'none'",
-    "style-src": f"'self' {FRAME_STYLE_DIGEST}",
-    "style-src-attr": "'unsafe-inline'",
-    "img-src": "'self' data: https:",
+    "style-src": "'self'",
+    "style-src-attr": "'none'",
+    "img-src": "'self' data:",
     "object-src": "'none'",
     "base-uri": "'none'",
     "form-action": "'self'",

@@ -23,7 +23,6 @@ from crm.screens.paging import Order, Page, capped_count
 from crm.screens.record_admin import RecordAdmin
 from crm.screens.search.mixin import SearchedRows
 from crm.text.hidden_characters import strip_hidden_characters
-from crm.text.html.safe_html import make_safe_page
 from inbox.action_forms import (
     ArchiveThread,
     AssignThread,
@@ -52,8 +51,8 @@ from inbox.message_view import (
     DisplayedMessage,
     booked_meeting,
     display_message,
+    format_message,
     load_message_page,
-    load_own_images,
     sentiment_reason_for,
 )
 from inbox.models import LAST_ACTIVITY, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus, WebForm
@@ -190,12 +189,14 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
 
     def get_urls(self) -> list[Any]:
         show = self.admin_site.admin_view(self.message_view)
+        formatted = self.admin_site.admin_view(self.formatted_view)
         file = self.admin_site.admin_view(self.file_view)
         about_policy = self.admin_site.admin_view(require_POST(self.policy_view))
         original = self.admin_site.admin_view(self.original_view)
         return [
             path("policy/<uuid:pk>/", about_policy, name="inbox_thread_policy"),
             path("message/<uuid:pk>/", show, name="inbox_thread_message"),
+            path("message/<uuid:pk>/formatted/", formatted, name="inbox_thread_formatted"),
             path("message/<uuid:pk>/file/<int:place>/", file, name="inbox_thread_file"),
             path("message/<uuid:pk>/original/", original, name="inbox_thread_original"),
             *super().get_urls(),
@@ -216,6 +217,24 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
         message = get_object_or_404(Message, pk=pk)
         thread = self.get_visible_object(request, message.thread_id)
         return HttpResponseRedirect(f"{self.page_url(thread)}#m-{pk}")
+
+    def formatted_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Serve the formatted version of a message for the frame on the page of its thread.
+
+        It is a page of its own, because a page within a page would inherit a policy that forbids an email its styles.
+        """
+        message = get_object_or_404(Message, pk=pk)
+        self.get_visible_object(request, message.thread_id)
+        try:
+            formatted = format_message(message, load_images="images" in request.GET)
+        except InvalidInput as error:
+            raise Http404(str(error)) from error
+        headers = {
+            "Content-Security-Policy": formatted.policy,
+            "Referrer-Policy": "no-referrer",
+            "X-Frame-Options": "SAMEORIGIN",
+        }
+        return HttpResponse(formatted.page, headers=headers)
 
     def file_view(self, request: HttpRequest, pk: UUID, place: int) -> HttpResponse:
         """Serve an attachment as a download; the browser never opens it in place."""
@@ -306,11 +325,7 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
         html = None
         if message.has_html and request.GET.get("html") == str(message.pk):
             try:
-                html = make_safe_page(
-                    message.body_html,
-                    load_images=request.GET.get("images") == str(message.pk),
-                    own_images=load_own_images(message),
-                )
+                html = format_message(message, load_images=request.GET.get("images") == str(message.pk))
             except InvalidInput as error:
                 messages.error(request, str(error))
         return display_message(

@@ -16,7 +16,7 @@ from crm.exceptions import IllegalTransition
 from crm.screens.paging import Order, Page, fetch_page
 from crm.text.email_bodies.quotes import BodyPart, split_body
 from crm.text.hidden_characters import strip_hidden_characters
-from crm.text.html.safe_html import SafePage
+from crm.text.html.safe_html import SafePage, make_safe_page
 from inbox.attachments import read_attachment
 from inbox.incoming.copies import DATE_UNKNOWN
 from inbox.models import FORM_ANSWERS_KEY, Message, Thread
@@ -175,6 +175,15 @@ def load_own_images(message: Message) -> dict[str, str]:
         with suppress(IllegalTransition):
             found[content_id] = f"data:{file['type']};base64,{b64encode(read_attachment(file)).decode()}"
     return found
+
+
+def format_message(message: Message, *, load_images: bool) -> SafePage:
+    """Return the formatted version of `message` as a page for a frame.
+
+    Raises:
+        InvalidInput: it is too long or too complex to show safely.
+    """
+    return make_safe_page(message.body_html, load_images=load_images, own_images=load_own_images(message))
 
 
 def messages_in_threads(threads: Any) -> QuerySet[Message]:

@@ -16,14 +16,16 @@ from pathlib import Path
 
 from crm.runtime.embedded import locks
 
-# Seconds before a worker that ended is started again: doubled each time it ends soon, up to the maximum.
+# Seconds before a process that ended is started again: doubled each time it ends soon, up to the maximum.
 FIRST_RESTART_DELAY, MAX_RESTART_DELAY = 1.0, 60.0
 # After so many seconds of work, an end counts as the first again.
 STABLE_AFTER_SECONDS = 60.0
+# People wait for the web server. Meanwhile their requests wait on its socket, which stays open.
+WEB_RESTART_DELAY, WEB_STABLE_AFTER_SECONDS = 0.25, 5.0
 # Seconds. Gunicorn gives requests 30 to finish and a worker its jobs; then they are killed.
 SHUTDOWN_GRACE_SECONDS = 35
 WEB_PROCESSES, WEB_THREADS = 2, 4
-WORKER = "worker"
+WEB_SERVER, WORKER, MAIL_CATCHER = "web server", "worker", "mail catcher"
 
 
 class CannotServe(Exception):
@@ -70,14 +72,17 @@ class Restarts:
     """When a process that ended is started again. Times are those of `time.monotonic`."""
 
     started_at: float
-    delay: float = FIRST_RESTART_DELAY
+    first_delay: float = FIRST_RESTART_DELAY
+    stable_after: float = STABLE_AFTER_SECONDS
+    # The next delay.
+    delay: float = 0.0
     # None while the process runs.
     due_at: float | None = None
 
     def plan(self, now: float) -> float:
         """Plan the next start; return the seconds until then."""
-        if now - self.started_at > STABLE_AFTER_SECONDS:
-            self.delay = FIRST_RESTART_DELAY
+        if not self.delay or now - self.started_at > self.stable_after:
+            self.delay = self.first_delay
         wait = self.delay
         self.due_at, self.delay = now + wait, min(self.delay * 2, MAX_RESTART_DELAY)
         return wait
@@ -87,17 +92,37 @@ class Restarts:
 
 
 @dataclass
+class ServingProcess:
+    """A process of the group, and how it is started again."""
+
+    command: list[str]
+    pass_fds: tuple[int, ...]
+    restarts: Restarts
+    child: subprocess.Popen
+
+    @property
+    def has_ended(self) -> bool:
+        return self.child.poll() is not None
+
+
+@dataclass
 class ProcessGroup:
     """The serving processes; each ends when the parent ends (see `crm.runtime.child_process`)."""
 
     folder: Path
-    processes: dict[str, subprocess.Popen] = field(default_factory=dict)
-    worker_restarts: Restarts | None = None
+    processes: dict[str, ServingProcess] = field(default_factory=dict)
 
-    def start(self, name: str, module: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> None:
-        """Run a Python module as a child process called `name`."""
-        self.processes[name] = subprocess.Popen(
-            [sys.executable, "-m", "crm.runtime.child_process", module, *arguments],
+    def start(
+        self, name: str, module: str, *arguments: str, pass_fds: tuple[int, ...] = (), **restart_rules: float
+    ) -> None:
+        """Run a Python module as a child process called `name`; what is passed must stay open for its next start."""
+        command = [sys.executable, "-m", "crm.runtime.child_process", module, *arguments]
+        restarts = Restarts(time.monotonic(), **restart_rules)
+        self.processes[name] = ServingProcess(command, pass_fds, restarts, self._open(command, pass_fds))
+
+    def _open(self, command: list[str], pass_fds: tuple[int, ...]) -> subprocess.Popen:
+        return subprocess.Popen(
+            command,
             cwd=self.folder,
             stdin=subprocess.PIPE,
             pass_fds=pass_fds,
@@ -115,48 +140,44 @@ class ProcessGroup:
             "--preload",
         ]
         quiet = ["--log-level=warning", "--no-control-socket"]
-        self.start("web server", "gunicorn", "crm.wsgi", *arguments, *quiet, pass_fds=(listener.fileno(),))
+        rules = {"first_delay": WEB_RESTART_DELAY, "stable_after": WEB_STABLE_AFTER_SECONDS}
+        self.start(WEB_SERVER, "gunicorn", "crm.wsgi", *arguments, *quiet, pass_fds=(listener.fileno(),), **rules)
 
     def start_catcher(self, listener: socket.socket) -> None:
         """Run the mail catcher on an already listening socket."""
-        self.start("mail catcher", "manage", "catch_mail", f"--fd={listener.fileno()}", pass_fds=(listener.fileno(),))
+        self.start(MAIL_CATCHER, "manage", "catch_mail", f"--fd={listener.fileno()}", pass_fds=(listener.fileno(),))
 
     def start_worker(self) -> None:
-        """Run a worker, for the first time or again."""
+        """Run a worker."""
         self.start(WORKER, "manage", "worker")
-        if self.worker_restarts is None:
-            self.worker_restarts = Restarts(time.monotonic())
-        self.worker_restarts.begin(time.monotonic())
 
-    def restart_worker(self) -> str:
-        """Start an ended worker again once its pause is over; return what to say about it, or ""."""
-        restarts, now = self.worker_restarts, time.monotonic()
-        if restarts is None or self.processes[WORKER].poll() is None:
-            return ""
+    def restart_ended(self) -> list[str]:
+        """Start each ended process again once its pause is over; return what to say about it."""
+        lines = (self._restart(name, process) for name, process in self.processes.items() if process.has_ended)
+        return [line for line in lines if line]
+
+    def _restart(self, name: str, process: ServingProcess) -> str:
+        restarts, now = process.restarts, time.monotonic()
         if restarts.due_at is None:
-            code = self.processes[WORKER].returncode
-            wait = restarts.plan(now)
-            return f"The worker ended unexpectedly (exit code {code}). It is started again in {wait:.0f} s; see above."
+            code, wait = process.child.returncode, restarts.plan(now)
+            return f"The {name} ended unexpectedly (exit code {code}). It is started again in {wait:g} s; see above."
         if now < restarts.due_at:
             return ""
-        self.start_worker()
-        return "The worker is started again."
-
-    def find_ended_process(self) -> str | None:
-        """Return the name of a process that has ended unexpectedly and is not started again, or None."""
-        ended = (name for name, child in self.processes.items() if child.poll() is not None)
-        return next((name for name in ended if name != WORKER), None)
+        process.child = self._open(process.command, process.pass_fds)
+        restarts.begin(now)
+        return f"The {name} is started again."
 
     def stop_all(self, kill_now: threading.Event) -> None:
         """Terminate all processes and kill those that do not end in time; set `kill_now` to skip the wait."""
-        for child in self.processes.values():
+        children = [process.child for process in self.processes.values()]
+        for child in children:
             child.terminate()
         deadline = time.monotonic() + SHUTDOWN_GRACE_SECONDS
         while time.monotonic() < deadline and not kill_now.is_set():
-            if all(child.poll() is not None for child in self.processes.values()):
+            if all(child.poll() is not None for child in children):
                 return
             time.sleep(0.05)
-        for child in self.processes.values():
+        for child in children:
             with contextlib.suppress(ProcessLookupError):
                 # Each child leads its own group, so that the web server's processes are killed with it.
                 os.killpg(child.pid, signal.SIGKILL)

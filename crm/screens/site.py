@@ -111,13 +111,13 @@ class CrmSite(UnfoldAdminSite):
         now = timezone.now()
         figures = [import_string(name)(request.user, now) for name in settings.TODAY_FIGURES]
         panels = [import_string(name)(request.user, now) for name in settings.TODAY_PANELS]
-        numbered = [(place, panel) for place, panel in enumerate(filter(None, panels)) if not panel.is_wide]
+        narrow = [panel for panel in panels if panel is not None and not panel.is_wide]
         context = {
             **self.each_context(request),
             "title": "Today",
             "figures": [figure for figure in figures if figure is not None],
             "wide_panels": [panel for panel in panels if panel is not None and panel.is_wide],
-            "panel_columns": [column for column in (numbered[::2], numbered[1::2]) if column],
+            "panel_columns": [column for column in (narrow[::2], narrow[1::2]) if column],
             **(extra_context or {}),
         }
         request.current_app = self.name

@@ -31,7 +31,7 @@ NO_STORE_HEADERS = {
 }
 PUBLIC_PAGE_HEADERS = {
     **NO_STORE_HEADERS,
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'",
 }
 
 

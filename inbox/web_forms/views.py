@@ -133,7 +133,7 @@ def answer_json(content: dict[str, Any], status: int) -> HttpResponse:
 
 def render_page(template: str, context: dict[str, Any], *, status: int = 200, targets: str = "'self'") -> HttpResponse:
     """Render a public page, without the request, so that no session is ever loaded. Its form may lead to `targets`."""
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; form-action {targets}; base-uri 'none'"
+    policy = f"default-src 'none'; style-src 'self'; form-action {targets}; base-uri 'none'"
     headers = {**PUBLIC_HEADERS, "Content-Security-Policy": policy}
     content = render_to_string(f"inbox/web_forms/{template}.html", {"agency": agency_sender()[0], **context})
     return HttpResponse(content, status=status, headers=headers)

@@ -6,10 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.cast import PASSWORD
 
+# Tells what the Content-Security-Policy forbids, also in the frames of a page, as an error of the console.
+REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => console.error(
+  `Content-Security-Policy: ${event.effectiveDirective} forbids ${event.blockedURI} in ${event.sourceFile}`))"""
+# Alpine only warns of an expression that it cannot read.
+FAULTS_IN_CONSOLE = ("Content-Security-Policy", "Content Security Policy", "Alpine")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
@@ -33,9 +38,16 @@ def chrome(django_db_setup) -> Iterator[Browser]:
         connections["default"].close()
 
 
+def is_fault(line: ConsoleMessage) -> bool:
+    return line.type in {"error", "warning"} and any(word in line.text for word in FAULTS_IN_CONSOLE)
+
+
 @pytest.fixture
 def opened(chrome, live_server):
-    """Return a function that logs a user in and returns the page. Every script error fails the test."""
+    """Return a function that logs a user in and returns the page.
+
+    Every script error fails the test, and everything that a page tries and its policy forbids.
+    """
     contexts, errors = [], []
 
     def open_as(user, *, width: int = 1280, dark: bool = False, scripts: bool = True) -> Page:
@@ -43,8 +55,10 @@ def opened(chrome, live_server):
             viewport={"width": width, "height": 900}, base_url=live_server.url, java_script_enabled=scripts
         )
         contexts.append(context)
+        context.add_init_script(REPORT_VIOLATIONS)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(f"{line.text} on {page.url}") if is_fault(line) else None)
         page.goto("/login/")
         if dark:
             page.evaluate("localStorage.setItem('adminTheme', JSON.stringify('dark'))")

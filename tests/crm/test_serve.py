@@ -124,14 +124,40 @@ def test_pauses_before_a_restart_grow_until_a_worker_stays():
         now = restarts.due_at
         restarts.begin(now)
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 1, 2]
+    web = Restarts(started_at=0.0, first_delay=0.25, stable_after=5.0)
+    assert [web.plan(1.0), web.plan(1.0), web.plan(5.1)] == [0.25, 0.5, 0.25]
 
 
-def test_death_of_the_web_server_stops_all_and_names_it(variables):
+def test_killed_web_server_is_started_again_on_the_same_port(variables, port):
+    with serving(**variables, **NO_CATCHER) as (serve, children, said):
+        web, worker = named(serve, "gunicorn"), named(serve, "worker")
+        web.kill()
+        wait_for_line(serve, "The web server ended unexpectedly (exit code -9). It is started again in 0.25 s")
+        wait_for_line(serve, "The web server is started again.")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/login/", timeout=PATIENCE_SECONDS) as page:
+            assert page.status == 200
+        assert named(serve, "gunicorn").pid != web.pid and named(serve, "worker") == worker
+        children |= children_of(serve.pid)
+        serve.send_signal(signal.SIGINT)
+        assert serve.wait(PATIENCE_SECONDS) == 0
+        assert wait_until(lambda: all_dead(children))
+
+
+def test_killed_mail_catcher_is_started_again(variables, tmp_path):
+    catcher_port = free_port()
+    with serving(**variables, MAIL_CATCHER_PORT=str(catcher_port)) as (serve, _, _):
+        named(serve, "catch_mail").kill()
+        wait_for_line(serve, "The mail catcher is started again.")
+        send_email(catcher_port)
+        assert len(list((tmp_path / "mail").iterdir())) == 1
+
+
+def test_web_server_that_never_answered_stops_all_and_is_named(variables):
     with running("manage.py", "serve", **variables, **NO_CATCHER) as serve:
         assert wait_until(lambda: len(children_of(serve.pid)) >= 2)
         children = children_of(serve.pid)
         named(serve, "gunicorn").kill()
-        wait_for_line(serve, "The web server ended unexpectedly (exit code -9). All processes are stopped")
+        wait_for_line(serve, "The web server ended before it answered (exit code -9). All processes are stopped")
         assert serve.wait(PATIENCE_SECONDS) == 1
         assert wait_until(lambda: all_dead(children))
 

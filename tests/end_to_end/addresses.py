@@ -65,7 +65,10 @@ NOT_WALKED = {"view_on_site"}  # redirects to pages outside the admin; there are
 ANY_KEY = UUID("01990000-0000-7000-8000-000000000001")
 # Pages under the address of one table with the key of another.
 OTHER_KEYS = {
-    **dict.fromkeys(("inbox_thread_message", "inbox_thread_file", "inbox_thread_original"), "inbox_message"),
+    **dict.fromkeys(
+        ("inbox_thread_message", "inbox_thread_formatted", "inbox_thread_file", "inbox_thread_original"),
+        "inbox_message",
+    ),
     "inbox_draft_outgoing": "inbox_message",
     "inbox_thread_policy": "leads_policy",
 }

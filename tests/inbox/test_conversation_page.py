@@ -93,7 +93,12 @@ def test_html_version_is_shown_on_demand_and_sanitised(as_max):
     assert "1 image blocked" in page
     assert "Hidden text (16 characters)" in page
     assert '<blockquote class="quote pre">Ignore all rules</blockquote>' in page
-    assert "&lt;p style=&quot;color:red&quot;&gt;Formatted" in page
+    assert f'src="/inbox/thread/message/{said.pk}/formatted/"' in page
+    frame = as_max.get(f"/inbox/thread/message/{said.pk}/formatted/")
+    assert '<p style="color:red">Formatted' in frame.content.decode()
+    assert "alert(1)" not in frame.content.decode() and "track.example" not in frame.content.decode()
+    assert "default-src 'none'" in frame["Content-Security-Policy"] and "sandbox" in frame["Content-Security-Policy"]
+    assert (frame["X-Frame-Options"], frame["Referrer-Policy"]) == ("SAMEORIGIN", "no-referrer")
 
 
 def test_remote_images_load_only_after_a_click(as_max):
@@ -103,9 +108,17 @@ def test_remote_images_load_only_after_a_click(as_max):
     assert "Show images" in page
     assert "track.example" not in page
     page = page_text(as_max, thread, html=str(said.pk), images=str(said.pk))
-    assert "https://track.example/1.gif" in page
+    assert f'src="/inbox/thread/message/{said.pk}/formatted/?images"' in page
+    frame = as_max.get(f"/inbox/thread/message/{said.pk}/formatted/?images")
+    assert "https://track.example/1.gif" in frame.content.decode()
+    assert "img-src https:" in frame["Content-Security-Policy"]
     assert "1 image loaded from the sender, who can see this" in page
     assert "track.example" not in page_text(as_max, thread, html=str(said.pk), images="x")
+
+
+def test_formatted_version_respects_visibility(as_ann, bob):
+    said = add_message(make_thread(lead=make_lead(assigned_to=bob)), "Plain", body_html="<p>Formatted</p>")
+    assert as_ann.get(f"/inbox/thread/message/{said.pk}/formatted/").status_code == 404
 
 
 def test_attachment_download_is_safe_and_respects_visibility(as_max, as_ann, bob):
@@ -130,7 +143,8 @@ def test_oversized_html_version_shows_error(as_max):
     thread = make_thread()
     said = add_message(thread, "Plain", body_html="<div>" * 20_000)
     page = page_text(as_max, thread, html=str(said.pk))
-    assert "too big to show safely" in page
+    assert "too big to show safely" in page and "<iframe" not in page
+    assert as_max.get(f"/inbox/thread/message/{said.pk}/formatted/").status_code == 404
     assert "Plain" in page
 
 

@@ -2,7 +2,9 @@
 
 import argparse
 import signal
+import socket
 import threading
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
@@ -13,7 +15,14 @@ from django.db.migrations.executor import MigrationExecutor
 
 from crm.runtime import mail_catcher
 from crm.runtime.environment import port_number
-from crm.runtime.serving import CannotServe, ProcessGroup, is_serving, open_listener, single_instance_lock
+from crm.runtime.serving import (
+    WEB_SERVER,
+    CannotServe,
+    ProcessGroup,
+    is_serving,
+    open_listener,
+    single_instance_lock,
+)
 
 
 class Command(BaseCommand):
@@ -53,41 +62,47 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, handle_signal)
         process_group = ProcessGroup(settings.BASE_DIR)
-        try:
-            with open_listener(host, port) as listener:
-                process_group.start_web(listener)
-            if with_worker:
-                process_group.start_worker()
-            if settings.MAIL_IS_CAUGHT:
-                self._catch_mail(process_group)
-            self._watch(process_group, host, port, address, stop)
-        finally:
-            process_group.stop_all(kill_now)
+        # The sockets stay open, so that a server that is started again goes on with the requests that wait there.
+        with ExitStack() as sockets:
+            try:
+                process_group.start_web(sockets.enter_context(open_listener(host, port)))
+                if with_worker:
+                    process_group.start_worker()
+                if settings.MAIL_IS_CAUGHT and (listener := self._listen_for_mail()):
+                    process_group.start_catcher(sockets.enter_context(listener))
+                self._watch(process_group, host, port, address, stop)
+            finally:
+                process_group.stop_all(kill_now)
         self.stdout.write("Stopped.")
 
-    def _catch_mail(self, process_group: ProcessGroup) -> None:
-        """Start the mail catcher, unless another program listens on its port."""
+    def _listen_for_mail(self) -> socket.socket | None:
+        """Return the socket of the mail catcher, or None if another program listens on its port."""
         try:
-            with open_listener(*settings.MAIL_CATCHER) as listener:
-                process_group.start_catcher(listener)
+            listener = open_listener(*settings.MAIL_CATCHER)
         except CannotServe:
             catcher_address = "{}:{}".format(*settings.MAIL_CATCHER)
             self.stdout.write(
                 f"Outgoing email is not caught: another program listens on {catcher_address} and receives it."
             )
-        else:
-            self.stdout.write(f"Outgoing email is not sent but written to {mail_catcher.caught_emails_folder()}.")
+            return None
+        self.stdout.write(f"Outgoing email is not sent but written to {mail_catcher.caught_emails_folder()}.")
+        return listener
 
     def _watch(self, process_group: ProcessGroup, host: str, port: int, address: str, stop: threading.Event) -> None:
-        """Print the address once the server answers, and return when stopped."""
+        """Print the address once the server answers, start again what ends, and return when stopped.
+
+        A web server that never answered is not tried again: the console says why it does not start.
+        """
         announced = False
-        while not stop.wait(0.2):
-            if name := process_group.find_ended_process():
-                code = process_group.processes[name].returncode
+        while not stop.wait(0.1):
+            web_server = process_group.processes[WEB_SERVER]
+            if not announced and web_server.has_ended:
+                code = web_server.child.returncode
                 raise CannotServe(
-                    f"The {name} ended unexpectedly (exit code {code}). All processes are stopped; see above."
+                    f"The {WEB_SERVER} ended before it answered (exit code {code}). "
+                    "All processes are stopped; see above."
                 )
-            if line := process_group.restart_worker():
+            for line in process_group.restart_ended():
                 self.stdout.write(line)
                 self.stdout.flush()
             if not announced and is_serving(host, port):

@@ -1,14 +1,15 @@
 """Makes the formatted (HTML) version of an email safe to read."""
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from urllib.parse import unquote
 
 import nh3
 
 from crm.exceptions import InvalidInput
-from crm.text.html.frame_style import FRAME_STYLE
 from crm.text.html.hidden_html import extract_hidden_text
 
 INLINE_TAGS = (
@@ -77,25 +78,30 @@ BACKGROUND_SHORTHAND = re.compile(
 OPENING_TAG = re.compile(r"<[a-z]", re.IGNORECASE)
 REPEATED_TAG = re.compile(r"<(?:b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/]", re.IGNORECASE)
 MAX_HTML_SOURCE, MAX_TAGS, MAX_TAG_REPEATS = 2_000_000, 10_000, 2_000_000
-# A second line of defence beside the sandbox: nothing is loaded and nothing runs, even if the cleaning missed it.
-FRAME_CSP = "default-src 'none'; style-src 'unsafe-inline'"
-FRAME_HEAD = (
-    '<!doctype html><meta charset="utf-8">'
-    f'<meta http-equiv="Content-Security-Policy" content="{FRAME_CSP}">'
-    '<meta name="referrer" content="no-referrer"><base target="_blank">'
-    f"<style>{FRAME_STYLE}</style>"
+FRAME_STYLE = (
+    "body{margin:12px;font:15px/1.5 system-ui,sans-serif;color:#1b2330;background:#fff;overflow-wrap:anywhere}"
+    "img,table{max-width:100%}"
+)
+FRAME_HEAD = f'<!doctype html><meta charset="utf-8"><base target="_blank"><style>{FRAME_STYLE}</style>'
+# A second line of defence: nothing is loaded and nothing runs, even if the cleaning missed it. An email says how it
+# looks in attributes, so those may hold styles here, and only here.
+FRAME_POLICY = (
+    "default-src 'none'; "
+    f"style-src 'sha256-{b64encode(sha256(FRAME_STYLE.encode()).digest()).decode()}'; style-src-attr 'unsafe-inline'; "
+    "sandbox allow-popups allow-popups-to-escape-sandbox; frame-ancestors 'self'"
 )
 
 
 @dataclass(frozen=True)
 class SafePage:
-    """A page for a sandboxed frame, and what its reader does not see.
+    """A page for a sandboxed frame, its Content-Security-Policy, and what its reader does not see.
 
     `blocked_images` counts the images that were left out, `loaded_images` those that the browser loads from elsewhere;
     `hidden_text` is the text that the style of the page hides.
     """
 
     page: str
+    policy: str
     blocked_images: int
     hidden_text: str = ""
     loaded_images: int = 0
@@ -126,8 +132,9 @@ def make_safe_page(html: str, *, load_images: bool = False, own_images: Mapping[
         clean_content_tags=DROPPED_TAGS,
     )
     sources = [*(["https:"] if attributes.loaded_images else []), *(["data:"] if attributes.own_image_count else [])]
-    head = FRAME_HEAD.replace(FRAME_CSP, f"{FRAME_CSP}; img-src {' '.join(sources)}") if sources else FRAME_HEAD
-    return SafePage(head + body, attributes.blocked_images, extract_hidden_text(body), attributes.loaded_images)
+    policy = f"{FRAME_POLICY}; img-src {' '.join(sources)}" if sources else FRAME_POLICY
+    hidden_text = extract_hidden_text(body)
+    return SafePage(FRAME_HEAD + body, policy, attributes.blocked_images, hidden_text, attributes.loaded_images)
 
 
 class AttributeFilter:

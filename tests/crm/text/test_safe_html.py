@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm.exceptions import InvalidInput
-from crm.text.html.safe_html import FRAME_HEAD, make_safe_page
+from crm.text.html.safe_html import FRAME_HEAD, FRAME_POLICY, make_safe_page
 
 INVISIBLE_STYLES = [
     "font-size:1px",
@@ -126,7 +126,7 @@ def test_own_images_are_shown_and_others_are_not():
     shown = make_safe_page('<img src="cid:logo%40x"><img src="CID:other"><a href="cid:logo@x">x</a>', own_images=own)
     assert shown.page.count('src="data:image/png;base64,AAAA"') == 1
     assert (shown.blocked_images, shown.loaded_images) == (1, 0)
-    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in shown.page
+    assert shown.policy == f"{FRAME_POLICY}; img-src data:"
     assert "cid:" not in shown.page
 
 
@@ -141,9 +141,9 @@ def test_images_load_only_on_request_over_https():
     html = '<img src="https://t.example/1.gif"><img src="http://t.example/2.gif"><img src="data:image/gif;base64,x">'
     held, shown = make_safe_page(html), make_safe_page(html, load_images=True)
     assert (held.blocked_images, held.loaded_images) == (2, 0)
-    assert "img-src" not in held.page
+    assert "img-src" not in held.policy
     assert (shown.blocked_images, shown.loaded_images) == (1, 1)
-    assert "default-src 'none'; style-src 'unsafe-inline'; img-src https:" in shown.page
+    assert shown.policy == f"{FRAME_POLICY}; img-src https:"
     assert "https://t.example/1.gif" in shown.page
     assert "2.gif" not in shown.page
     assert "data:" not in shown.page
@@ -160,9 +160,11 @@ def test_loading_images_allows_nothing_else(html):
     assert not [word for word in FORBIDDEN if word in body]
 
 
-def test_frame_policy_blocks_all_fetching():
-    page = make_safe_page("<p>Hello</p>").page
-    assert "default-src 'none'; style-src 'unsafe-inline'" in page
+def test_frame_policy_blocks_all_fetching_and_isolates_the_page():
+    policy = make_safe_page("<p>Hello</p>").policy
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "sandbox allow-popups allow-popups-to-escape-sandbox;" in policy
+    assert "script" not in policy and "allow-same-origin" not in policy
 
 
 def test_ordinary_formatting_is_kept():
