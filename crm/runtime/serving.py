@@ -105,8 +105,8 @@ class ProcessGroup:
             start_new_session=True,
         )
 
-    def start_web(self, listener: socket.socket) -> None:
-        """Run the application server on an already listening socket."""
+    def start_web(self, listener: socket.socket, application: str = "crm.wsgi") -> None:
+        """Run the application server on an already listening socket; `application` is a module."""
         arguments = [
             f"--bind=fd://{listener.fileno()}",
             f"--workers={WEB_PROCESSES}",
@@ -115,7 +115,7 @@ class ProcessGroup:
             "--preload",
         ]
         quiet = ["--log-level=warning", "--no-control-socket"]
-        self.start("web server", "gunicorn", "crm.wsgi", *arguments, *quiet, pass_fds=(listener.fileno(),))
+        self.start("web server", "gunicorn", application, *arguments, *quiet, pass_fds=(listener.fileno(),))
 
     def start_catcher(self, listener: socket.socket) -> None:
         """Run the mail catcher on an already listening socket."""
