@@ -182,6 +182,7 @@ class ContactAdmin(PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, Re
     filterset_class = ContactFilter
     menu_links = (TAGS_LINK,)
     search_label = "Search by name, email, phone or title"
+    max_count = 1_000
     row_template = "crm/rows/contact.html"
     page_template = "crm/contact.html"
     list_defer = ("custom_fields", "search_text")

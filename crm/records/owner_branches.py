@@ -1,29 +1,58 @@
-"""“Mine or unassigned” as two conditions, each of which an index that begins with the owner serves.
+"""The rows that a user may see, as a queryset for each reason to see them: own, unassigned, and what else there is.
 
-PostgreSQL cannot read one index in order for both: it would read the rows of every owner and drop most of them.
+An index that begins with an owner serves each of these. PostgreSQL cannot read one index in order for all of them: it
+would read the rows of every owner and drop most.
 """
 
+from django.conf import settings
 from django.db import models
 from django.db.models.lookups import Exact, IsNull
-from django.db.models.sql.where import OR, WhereNode
+from django.db.models.sql.where import AND, OR, WhereNode
 
 
 def owner_branches(rows: models.QuerySet) -> list[models.QuerySet]:
-    """Return the querysets that together are `rows`, without a row in common; only `rows` if it names no owner."""
+    """Return the querysets that together are `rows`; only `rows` if they are not limited to what a user may see."""
+    place = find_owner_condition(rows)
+    if place is None:
+        return [rows]
+    return [with_condition(rows, place, one) for one in rows.query.where.children[place].children]
+
+
+def disjoint_branches(rows: models.QuerySet) -> list[models.QuerySet]:
+    """Return the same if no row is in two of them: one column equals a user, or is null. Else only `rows`."""
+    place = find_owner_condition(rows)
+    return (
+        owner_branches(rows)
+        if place is not None and is_mine_or_unassigned(rows.query.where.children[place])
+        else [rows]
+    )
+
+
+def find_owner_condition(rows: models.QuerySet) -> int | None:
+    """Return the place, among the conditions of `rows`, of alternatives of which each names an owner."""
     for place, node in enumerate(rows.query.where.children):
-        if is_owner_condition(node):
-            return [with_condition(rows, place, one) for one in node.children]
-    return [rows]
+        is_choice = isinstance(node, WhereNode) and node.connector == OR and not node.negated
+        if is_choice and all(names_owner(child) for child in node.children):
+            return place
+    return None
 
 
-def is_owner_condition(node: object) -> bool:
-    """Return whether `node` is what `owned_by_or_unassigned` becomes: a column equals a user, or is null."""
-    if not isinstance(node, WhereNode) or node.connector != OR or node.negated or len(node.children) != 2:
+def is_mine_or_unassigned(node: WhereNode) -> bool:
+    """Return whether `node` is what `owned_by_or_unassigned` becomes."""
+    own, *others = node.children
+    if len(others) != 1 or not isinstance(own, Exact) or not isinstance(others[0], IsNull):
         return False
-    own, unassigned = node.children
-    if not isinstance(own, Exact) or not isinstance(unassigned, IsNull) or unassigned.rhs is not True:
+    return own.lhs == others[0].lhs
+
+
+def names_owner(condition: object) -> bool:
+    """Return whether `condition` says that a column with a user equals one or is null, alone or among other things."""
+    if isinstance(condition, WhereNode):
+        return condition.connector == AND and not condition.negated and any(map(names_owner, condition.children))
+    if not isinstance(condition, Exact) and not (isinstance(condition, IsNull) and condition.rhs is True):
         return False
-    return own.lhs == unassigned.lhs
+    column = getattr(condition.lhs, "target", None)
+    return isinstance(column, models.ForeignKey) and column.remote_field.model._meta.label == settings.AUTH_USER_MODEL
 
 
 def with_condition(rows: models.QuerySet, place: int, condition: object) -> models.QuerySet:
@@ -34,9 +63,11 @@ def with_condition(rows: models.QuerySet, place: int, condition: object) -> mode
 
 
 def first_keys(rows: models.QuerySet, limit: int) -> models.QuerySet:
-    """Return the keys of the first `limit` of `rows`, or of each branch: more than `limit` then, without an order."""
+    """Return the keys of the first `limit` rows of each branch, each key once."""
     branches = [branch.values("pk")[:limit] for branch in owner_branches(rows)]
-    return branches[0].union(*branches[1:], all=True) if len(branches) > 1 else branches[0]
+    if len(branches) == 1:
+        return branches[0]
+    return branches[0].union(*branches[1:], all=len(disjoint_branches(rows)) > 1)
 
 
 def first_rows(rows: models.QuerySet, limit: int) -> models.QuerySet:

@@ -228,10 +228,12 @@ class KeysetChangeList(CustomColumnsMixin, ChangeList):
         names, current = self.tab_param_names(), self.current_tab()
         active_params = [(k, v) for k, v in self.active_params(ORDER_PARAM) if k not in names]
         counted_tabs = (
-            [] if self.has_filters_beyond_tab() else [(n, tab) for n, tab in enumerate(tabs) if tab.rows_to_count]
+            [] if self.has_filters_beyond_tab() else [pair for pair in enumerate(tabs) if pair[1].rows_to_count]
         )
-        counts = capped_counts({str(n): tab.rows_to_count(self.root_queryset, request.user) for n, tab in counted_tabs})
-        sizes = [CappedCount(counts[str(n)]) if str(n) in counts else None for n in range(len(tabs))]
+        limit = {"limit": self.model_admin.max_count} if self.model_admin.max_count else {}
+        rows = {str(n): tab.rows_to_count(self.root_queryset, request.user) for n, tab in counted_tabs}
+        counts = capped_counts(rows, **limit)
+        sizes = [CappedCount(counts[str(n)], **limit) if str(n) in counts else None for n in range(len(tabs))]
         return [
             {
                 "label": tab.label,

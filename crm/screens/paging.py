@@ -223,12 +223,13 @@ class CappedPaginator(Paginator):
         return min(capped_count(self.object_list), COUNT_LIMIT)
 
 
-def capped_counts(querysets: Mapping[str, models.QuerySet]) -> dict[str, int]:
+def capped_counts(querysets: Mapping[str, models.QuerySet], limit: int | None = None) -> dict[str, int]:
     """Return the `capped_count` of several querysets in one query; an empty one counts 0."""
+    limit = COUNT_LIMIT if limit is None else limit
     parts, params, counts = [], [], dict.fromkeys(querysets, 0)
     for name, queryset in querysets.items():
         try:
-            keys = first_keys(queryset.order_by(), COUNT_LIMIT + 1)[: COUNT_LIMIT + 1]
+            keys = first_keys(queryset.order_by(), limit + 1)[: limit + 1]
             sql, values = keys.query.sql_with_params()
         except EmptyResultSet:
             continue

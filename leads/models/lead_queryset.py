@@ -9,7 +9,7 @@ from django.db.models import Count, Sum
 from django.db.models.functions import Coalesce
 
 from crm.records.base import PeopleQuerySet
-from crm.records.owner_branches import owner_branches
+from crm.records.owner_branches import disjoint_branches
 from leads.models.lead_choices import Tier
 from leads.models.stage import StageCategory
 
@@ -62,7 +62,7 @@ class LeadQuerySet(PeopleQuerySet):
         weighted = models.F("estimated_value") * Coalesce("predicted_close_probability", Decimal(0))
         # Not a count of keys, which the index of these sums does not have.
         columns = {"leads": Count("*"), "value": Sum("estimated_value"), "weighted": Sum(weighted)}
-        branches = [rows.values("status_id").annotate(**columns) for rows in owner_branches(self.order_by())]
+        branches = [rows.values("status_id").annotate(**columns) for rows in disjoint_branches(self.order_by())]
         sums: dict[str, dict[str, Any]] = {}
         for row in branches[0].union(*branches[1:], all=True) if len(branches) > 1 else branches[0]:
             total = sums.setdefault(row["status_id"], dict.fromkeys(columns, 0))

@@ -1,17 +1,18 @@
 """“Mine or unassigned” is read owner by owner: the same rows in the same order as by one condition."""
 
 import pytest
-from django.db import connection
+from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 
 from crm.models import User
 from crm.records.base import owned_by_or_unassigned
-from crm.records.owner_branches import owner_branches
-from crm.screens.paging import capped_count, capped_counts, fetch_page
+from crm.records.owner_branches import disjoint_branches, owner_branches
+from crm.screens.paging import Order, capped_count, capped_counts, fetch_page
 from leads.admin import LeadAdmin
 from leads.models import Lead, Policy
 from leads.policies.screen import PolicyAdmin
-from tests.cast import make_client, make_lead, make_policy, make_user
+from support.models import SupportTicket
+from tests.cast import make_client, make_lead, make_policy, make_ticket, make_user
 
 PRIORITY = LeadAdmin.orders["priority"]
 
@@ -63,6 +64,15 @@ def test_owner_of_a_joined_table_makes_branches_too(agent):
     rows = Policy.objects.visible_to(agent)
     assert len(owner_branches(rows)) == 2
     assert set(fetch_page(rows, PolicyAdmin.orders["expiry"], size=5).rows) == set(policies)
+
+
+def test_row_that_is_visible_for_two_reasons_is_counted_once(agent):
+    tickets = [make_ticket(client=make_client(assigned_to=agent), assigned_to=owner) for owner in (agent, None)]
+    rows = SupportTicket.objects.visible_to(agent)
+    assert len(owner_branches(rows)) == 4
+    assert len(disjoint_branches(rows)) == 1
+    assert capped_count(rows) == 2
+    assert set(fetch_page(rows, Order("Newest", {"id": models.F("id")}), size=5).rows) == set(tickets)
 
 
 def test_counts_stop_at_their_limit(agent):

@@ -198,5 +198,13 @@ def test_sums_by_stage_of_an_agent_are_read_from_the_index_of_owners(filled_tabl
     assert rows_read(sums, "leads") <= ROWS / 8
 
 
+def test_search_of_a_whole_address_reads_no_other_lead(filled_table, db):
+    agent, _ = filled_table
+    address = Lead.objects.filter(assigned_to=agent).first().contact_email
+    for plan in screen_plans(agent, f"/leads/lead/?q={address}", "leads"):
+        assert uses(plan, "leads_by_address") or uses(plan, "leads_email_unique")
+        assert rows_read(plan, "leads") <= 4
+
+
 def uses(plan: list[dict], index: str) -> bool:
     return any(node.get("Index Name") == index for node in plan)
