@@ -19,6 +19,7 @@ from bench import (
     mail,
     message,
     nightly,
+    pages,
     promotion,
     race,
     scoring,
@@ -32,6 +33,7 @@ from bench.measure import PageFailed
 from crm.runtime.startup_errors import startup_error_message
 
 TABLES = {
+    "pages": pages,
     "leads": leads_list,
     "approvals": approvals_list,
     "race": race,
@@ -62,6 +64,9 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=7, help="How often to time each page (default: 7).")
     parser.add_argument("--plans", action="store_true", help="Print the CRM's query plans instead.")
     parser.add_argument("--fresh", action="store_true", help="Recreate and fill the databases first.")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="Of `pages`, measure those with TEXT in their names."
+    )
     options = parser.parse_args()
     if unknown := set(options.tables) - set(TABLES):
         parser.error(f"unknown table {', '.join(sorted(unknown))}; choose from {', '.join(TABLES)}")
@@ -69,6 +74,7 @@ def main() -> int:
         parser.error("--repeat must be 1 or more")
     for name in {**DATABASE_SIZES, **log_list.LOG_SIZES} if options.fresh else ():
         drop_database(name)
+    pages.keep_pages(options.only)
     with override_settings(**SETTINGS):
         tables = [TABLES[name] for name in options.tables or TABLES]
         if options.plans:

@@ -7,6 +7,7 @@ from bench import lists
 from bench.databases import prepare_database, use_database
 from bench.lists import RECORD_KEY, BenchSite, Listing, Question
 from inbox.models import LAST_ACTIVITY, Message, Thread
+from leads.models import Lead
 
 NEEDS_REPLY_FILTER = {"status__exact": "OPEN", "last_direction__exact": "in"}
 COMMON_WORD = "policy"
@@ -60,8 +61,8 @@ INSERT_MESSAGES_SQL = """
 """
 INSERT_LONG_THREAD_SQL = """
     WITH thread AS (
-        INSERT INTO threads (source, subject, status, last_message_at, last_direction, message_count)
-        VALUES ('EMAIL', %(subject)s, 'OPEN', now(), 'in', %(length)s) RETURNING id
+        INSERT INTO threads (source, subject, status, lead_id, last_message_at, last_direction, message_count)
+        VALUES ('EMAIL', %(subject)s, 'OPEN', %(lead)s, now(), 'in', %(length)s) RETURNING id
     )
     INSERT INTO messages (thread_id, direction, state, "from", subject, body_text, snippet, sent_at, is_read)
     SELECT thread.id, CASE WHEN n %% 2 = 0 THEN 'in' ELSE 'out' END,
@@ -83,10 +84,20 @@ def fill_database(name: str, size: int) -> None:
             cursor.execute(INSERT_THREADS_SQL)
             cursor.execute(INSERT_MESSAGES_SQL)
             grown = True
-        if not Thread.objects.filter(search_text__contains=LONG_THREAD_SUBJECT.lower()).exists():
-            cursor.execute(INSERT_LONG_THREAD_SQL, {"subject": LONG_THREAD_SUBJECT, "length": LONG_THREAD_LENGTH})
+        add_long_thread()
         if grown:
             cursor.execute("VACUUM (ANALYZE) threads, messages, message_words")
+
+
+def add_long_thread() -> Thread:
+    """Return the long conversation of this database, with an unassigned lead; create it if it is missing."""
+    rows = Thread.objects.filter(search_text__contains=LONG_THREAD_SUBJECT.lower())
+    if not rows.exists():
+        lead = Lead.objects.filter(assigned_to=None).open().latest("pk")
+        parameters = {"subject": LONG_THREAD_SUBJECT, "length": LONG_THREAD_LENGTH, "lead": lead.pk}
+        with connection.cursor() as cursor:
+            cursor.execute(INSERT_LONG_THREAD_SQL, parameters)
+    return rows.get()
 
 
 def look_up_values(site: BenchSite) -> dict[str, str]:
@@ -108,7 +119,7 @@ def look_up_values(site: BenchSite) -> dict[str, str]:
         "rare": rare,
         "half": order.make_cursor(half, pages * model_admin.list_per_page),
         "page": str(pages + 1),
-        "long": str(Thread.objects.get(search_text__contains=LONG_THREAD_SUBJECT.lower()).pk),
+        "long": str(add_long_thread().pk),
     }
 
 

@@ -191,6 +191,7 @@ class ContactAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, Mer
     menu_links = (TAGS_LINK,)
     search_label = "Search by name, email, phone or title"
     found_name = "name"
+    max_count = 1_000
     row_template = "crm/rows/contact.html"
     page_template = "crm/contact.html"
     list_defer = ("custom_fields", "search_text")

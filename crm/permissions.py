@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, TextField
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
 from crm.accounts.client_address import network_address
@@ -16,16 +18,16 @@ from crm.accounts.transitions import record_failed_login
 from crm.models import RoleSecurity, User
 
 PERMISSIONS_OF_USER = """
-SELECT array_agg(type.app_label || '.' || permission.codename)
+(SELECT array_agg(type.app_label || '.' || permission.codename)
   FROM auth_permission AS permission
   JOIN django_content_type AS type ON type.id = permission.content_type_id
  WHERE permission.id IN (
-       SELECT permission_id FROM users_user_permissions WHERE user_id = %(user)s
+       SELECT permission_id FROM users_user_permissions WHERE user_id = users.id
        UNION ALL
        SELECT of_role.permission_id
          FROM auth_group_permissions AS of_role
          JOIN users_groups AS role ON role.group_id = of_role.group_id
-        WHERE role.user_id = %(user)s)
+        WHERE role.user_id = users.id))
 """
 
 
@@ -61,12 +63,16 @@ class OneStatementBackend(ModelBackend):
         return user
 
     def get_user(self, user_id: Any) -> User | None:
-        """Return the user of a session, with the need for a second factor in the same statement."""
+        """Return the user of a session, with the permissions and the need for a second factor in one statement."""
         needed = RoleSecurity.objects.filter(role__user=OuterRef("pk"), needs_second_factor=True)
-        user = User.objects.filter(pk=user_id).annotate(_needs_second_factor=Exists(needed)).first()
+        permissions = RawSQL(PERMISSIONS_OF_USER, [], output_field=ArrayField(TextField()))
+        rows = User.objects.filter(pk=user_id).annotate(_needs_second_factor=Exists(needed), _permissions=permissions)
+        user = rows.first()
         if user is None or not self.user_can_authenticate(user):
             return None
         user.needs_second_factor = user._needs_second_factor
+        if not user.is_superuser:  # whose permissions Django reads itself
+            user._perm_cache = set(user._permissions or ())
         return user
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
@@ -74,6 +80,6 @@ class OneStatementBackend(ModelBackend):
             return super().get_all_permissions(user_obj, obj)
         if not hasattr(user_obj, "_perm_cache"):
             with connection.cursor() as cursor:
-                cursor.execute(PERMISSIONS_OF_USER, {"user": user_obj.pk})
+                cursor.execute(f"SELECT {PERMISSIONS_OF_USER} FROM users WHERE id = %s", [user_obj.pk])
                 user_obj._perm_cache = set(cursor.fetchone()[0] or ())
         return user_obj._perm_cache

@@ -5,26 +5,29 @@ from datetime import datetime
 from django.urls import reverse
 
 from crm.models import User
-from crm.screens.paging import capped_count
-from crm.screens.panels import DashboardFigure, Panel
+from crm.records.owner_branches import first_rows
+from crm.screens.panels import CountedFigure, DashboardFigure, Panel
 from inbox.filters import with_unsent_messages
 from inbox.models import Thread
 
 MAX_DASHBOARD_THREADS = 6
 
 
-def needs_reply_figure(user: User, now: datetime) -> DashboardFigure | None:
+def needs_reply_figure(user: User, now: datetime) -> CountedFigure | None:
     if not user.has_perm("inbox.view_thread"):
         return None
     threads = Thread.objects.visible_to(user).needs_reply()
-    return DashboardFigure.from_count("Needs reply", capped_count(threads), reverse("admin:inbox_thread_changelist"))
+    return CountedFigure.of_rows("Needs reply", threads, reverse("admin:inbox_thread_changelist"))
 
 
-def failed_to_send_figure(user: User, now: datetime) -> DashboardFigure | None:
-    """Return the number of conversations with unsent messages; None if there are none."""
+def failed_to_send_figure(user: User, now: datetime) -> CountedFigure | None:
+    """Return the number of conversations with unsent messages; no figure if there are none."""
     if not user.has_perm("inbox.view_thread"):
         return None
-    count = capped_count(with_unsent_messages(Thread.objects.visible_to(user)))
+    return CountedFigure({"count": with_unsent_messages(Thread.objects.visible_to(user))}, make_failed_to_send_figure)
+
+
+def make_failed_to_send_figure(count: int) -> DashboardFigure | None:
     url = f"{reverse('admin:inbox_thread_changelist')}?sent=no"
     note = "conversation" if count == 1 else "conversations"
     return DashboardFigure.from_count("Failed to send", count, url, note) if count else None
@@ -34,5 +37,6 @@ def needs_reply_panel(user: User, now: datetime) -> Panel | None:
     """Return the conversations that have waited longest for our reply."""
     if not user.has_perm("inbox.view_thread"):
         return None
-    threads = Thread.objects.visible_to(user).needs_reply().select_related("lead", "client")[:MAX_DASHBOARD_THREADS]
-    return Panel("Needs reply", "inbox/dashboard.html", list(threads), url=reverse("admin:inbox_thread_changelist"))
+    threads = Thread.objects.visible_to(user).needs_reply().select_related("lead", "client")
+    shown = list(first_rows(threads, MAX_DASHBOARD_THREADS))
+    return Panel("Needs reply", "inbox/dashboard.html", shown, url=reverse("admin:inbox_thread_changelist"))

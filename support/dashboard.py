@@ -6,23 +6,25 @@ from django.urls import reverse
 
 from crm.models import User
 from crm.records.local_time import agency_today, agency_zone
-from crm.screens.paging import capped_count, format_capped_count
-from crm.screens.panels import DashboardFigure, Panel
+from crm.screens.paging import format_capped_count
+from crm.screens.panels import CountedFigure, DashboardFigure, Panel
 from support.models import UNSHOWN_LEAD_FIELDS, SupportTicket
 
 MAX_DUE_SHOWN = 6
 
 
-def tickets_due_figure(user: User, now: datetime) -> DashboardFigure | None:
+def tickets_due_figure(user: User, now: datetime) -> CountedFigure | None:
     """Return the number of unresolved tickets due by the end of the day, with a note on late ones."""
     if not user.has_perm("support.view_supportticket"):
         return None
     tickets = SupportTicket.objects.visible_to(user)
     end_of_day = datetime.combine(agency_today(now), time.max, tzinfo=agency_zone())
-    late_count = capped_count(tickets.due(now))
-    note = f"{format_capped_count(late_count)} late" if late_count else ""
-    url = reverse("admin:support_supportticket_changelist")
-    return DashboardFigure.from_count("Tickets due today", capped_count(tickets.due(end_of_day)), url, note)
+    return CountedFigure({"due": tickets.due(end_of_day), "late": tickets.due(now)}, make_tickets_due_figure)
+
+
+def make_tickets_due_figure(due: int, late: int) -> DashboardFigure:
+    note = f"{format_capped_count(late)} late" if late else ""
+    return DashboardFigure.from_count("Tickets due today", due, reverse("admin:support_supportticket_changelist"), note)
 
 
 def tickets_due_panel(user: User, now: datetime) -> Panel | None:

@@ -18,6 +18,7 @@ from crm.accounts.sessions import SEEN_KEY, SessionStore
 from crm.models import Client, Contact, User, UserSession
 from crm.records.activity import SYSTEM_ACTOR
 from crm.records.local_time import agency_today
+from crm.screens.panels import CountedFigure, count_figures
 from inbox.models import Direction, Message, Thread, ThreadSource
 from inbox.transitions import add_to_thread
 from leads.models import InsuranceType, Lead, Policy, PolicyStatus
@@ -73,6 +74,11 @@ def begin_session(user: User) -> UserSession:
 def page_text(response: Any) -> str:
     """Return the HTML of a response with all whitespace collapsed, as a browser shows it."""
     return " ".join(response.content.decode().split())
+
+
+def figure_value(figure: CountedFigure) -> str:
+    """Return what the dashboard shows of a figure that it counts."""
+    return count_figures([figure])[0].value
 
 
 def make_lead(**kw: Any) -> Lead:

@@ -8,6 +8,9 @@ from django.contrib import admin
 from django.db import connection, models
 from django.http import QueryDict
 
+from bench.measure import fetch_with_statements
+from tests.cast import browser
+
 
 def vacuum_analyze(*tables: str) -> None:
     """Analyze and vacuum `tables`, so that the planner knows their rows and the pages that all transactions see."""
@@ -35,15 +38,34 @@ def first_page(model: type[models.Model], query: str, user: Any, order: str = ""
 
 def plan_nodes(queryset: models.QuerySet) -> list[dict]:
     """Return every step of the plan for `queryset`."""
-    collected = []
+    return steps(json.loads(queryset.explain(format="json"))[0]["Plan"])
 
-    def walk(node: dict) -> None:
-        collected.append(node)
-        for child in node.get("Plans", ()):
-            walk(child)
 
-    walk(json.loads(queryset.explain(format="json"))[0]["Plan"])
-    return collected
+def steps(node: dict) -> list[dict]:
+    """Return the step `node` of a plan and all below it."""
+    return [node, *(one for child in node.get("Plans", ()) for one in steps(child))]
+
+
+def screen_plans(user: Any, url: str, table: str) -> list[list[dict]]:
+    """Return the steps of each statement that the page at `url` sends about `table`, as executed for `user`."""
+    _, statements = fetch_with_statements(browser(user), url)
+    plans = []
+    with connection.cursor() as cursor:
+        for sql, params in statements:
+            if sql.lstrip("(").startswith("SELECT") and f'FROM "{table}"' in sql:
+                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params)
+                (answer,) = cursor.fetchone()
+                plans.append(steps((json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]))
+    return plans
+
+
+def rows_read(plan: list[dict], table: str) -> float:
+    """Return how many rows of `table` the steps of an executed plan read, those included that a filter dropped."""
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in plan
+        if node.get("Relation Name") == table
+    )
 
 
 def plan_indexes(queryset: models.QuerySet) -> set[str]:

@@ -130,8 +130,8 @@ class ProcessGroup:
             start_new_session=True,
         )
 
-    def start_web(self, listener: socket.socket) -> None:
-        """Run the application server on an already listening socket."""
+    def start_web(self, listener: socket.socket, application: str = "crm.wsgi") -> None:
+        """Run the application server on an already listening socket; `application` is a module."""
         arguments = [
             f"--bind=fd://{listener.fileno()}",
             f"--workers={WEB_PROCESSES}",
@@ -141,7 +141,7 @@ class ProcessGroup:
         ]
         quiet = ["--log-level=warning", "--no-control-socket"]
         rules = {"first_delay": WEB_RESTART_DELAY, "stable_after": WEB_STABLE_AFTER_SECONDS}
-        self.start(WEB_SERVER, "gunicorn", "crm.wsgi", *arguments, *quiet, pass_fds=(listener.fileno(),), **rules)
+        self.start(WEB_SERVER, "gunicorn", application, *arguments, *quiet, pass_fds=(listener.fileno(),), **rules)
 
     def start_catcher(self, listener: socket.socket) -> None:
         """Run the mail catcher on an already listening socket."""

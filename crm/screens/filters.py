@@ -12,11 +12,12 @@ from django.utils.text import capfirst
 
 from crm.exceptions import InvalidInput
 from crm.models import User
-from crm.records.base import lower_tags
+from crm.records.base import PeopleQuerySet, lower_tags
 from crm.records.local_time import start_of_agency_day, start_of_reader_day
 from crm.screens.custom_fields.filters import CustomFieldFilterMixin
 from crm.screens.custom_fields.questions import QUESTION_PREFIX
 from crm.screens.record_forms import TypedDecimalField
+from crm.text.addresses import EMAIL_ADDRESS_PATTERN
 from crm.text.cleaning import strip_nul
 from crm.text.letters import plain_letters
 from crm.text.phones import phone_digits
@@ -141,10 +142,24 @@ class RecordFilter(CustomFieldFilterMixin, django_filters.FilterSet):
         return queryset
 
     def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        """Return rows that contain every word; the trigram index serves words of three letters and more."""
+        """Return rows that contain every word; the trigram index serves words of three letters and more.
+
+        A whole email address finds the records that have it, and is searched as a word only if none has.
+        """
+        if (rows := self.with_address(queryset, value.strip())) is not None:
+            return rows
         for word in people_search_terms(value):
             queryset = queryset.filter(search_text__contains=word)
         return queryset
+
+    def with_address(self, queryset: models.QuerySet, text: str) -> models.QuerySet | None:
+        """Return the rows with the email address `text`, which an index finds; None if it is none or no row has it."""
+        is_address = EMAIL_ADDRESS_PATTERN.fullmatch(text) and isinstance(queryset, PeopleQuerySet)
+        # The index leaves deleted rows out.
+        if not is_address or self.form.cleaned_data.get("deleted"):
+            return None
+        rows = queryset.with_addresses([text]).filter(deleted_at__isnull=True)
+        return rows if rows.exists() else None
 
     def filter_tags(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         tags = [tag.lower() for tag in unique_tags(value.split(","))]

@@ -205,11 +205,8 @@ class KeysetChangeList(CustomColumnsMixin, ChangeList):
             self.tabs = self.build_tabs(request) if self.tabs is None else self.tabs
 
     def fetch_page_or_first(self, request: HttpRequest, order: Order) -> Page:
-        size, after, before = (
-            self.model_admin.list_per_page,
-            request.GET.get(AFTER_PARAM),
-            request.GET.get(BEFORE_PARAM),
-        )
+        size = self.model_admin.list_per_page
+        after, before = request.GET.get(AFTER_PARAM), request.GET.get(BEFORE_PARAM)
         try:
             result_page = fetch_page(self.queryset, order, size=size, after=after, before=before)
             if (after or before) and not result_page.rows:
@@ -227,11 +224,13 @@ class KeysetChangeList(CustomColumnsMixin, ChangeList):
         tabs = [tab for tab in self.model_admin.tabs if not tab.permission or request.user.has_perm(tab.permission)]
         names, current = self.tab_param_names(), self.current_tab()
         active_params = [(k, v) for k, v in self.active_params(ORDER_PARAM) if k not in names]
-        counted_tabs = (
-            [] if self.has_filters_beyond_tab() else [(n, tab) for n, tab in enumerate(tabs) if tab.rows_to_count]
+        counted = (
+            {} if self.has_filters_beyond_tab() else {str(n): tab for n, tab in enumerate(tabs) if tab.rows_to_count}
         )
-        counts = capped_counts({str(n): tab.rows_to_count(self.root_queryset, request.user) for n, tab in counted_tabs})
-        sizes = [CappedCount(counts[str(n)]) if str(n) in counts else None for n in range(len(tabs))]
+        limit = {"limit": self.model_admin.max_count} if self.model_admin.max_count else {}
+        rows = {n: tab.rows_to_count(self.root_queryset, request.user) for n, tab in counted.items()}
+        counts = capped_counts(rows, **limit)
+        sizes = [CappedCount(counts[str(n)], **limit) if str(n) in counts else None for n in range(len(tabs))]
         return [
             {
                 "label": tab.label,

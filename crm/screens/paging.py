@@ -15,6 +15,7 @@ from psycopg.errors import QueryCanceled
 
 from crm.exceptions import InvalidInput
 from crm.records.json_keys import key_path
+from crm.records.owner_branches import first_keys, first_rows
 from crm.screens.custom_fields.promoted_columns import PromotedColumn
 from crm.screens.custom_fields.sort_keys import SORT_KEY_FUNCTIONS, JsonMember
 
@@ -140,7 +141,7 @@ def fetch_page(
     offset, values = order.read_cursor(cursor) if cursor else (0, None)
     if values is not None:
         queryset = queryset.filter(order.rows_beyond(order.parse_cursor_values(queryset, values), backwards=backwards))
-    rows = list(order.sort(queryset, backwards=backwards)[: size + 1])
+    rows = list(first_rows(order.sort(queryset, backwards=backwards), size + 1))
     has_more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()
@@ -157,7 +158,7 @@ def fetch_page(
 def capped_count(queryset: models.QuerySet, limit: int | None = None) -> int:
     """Return the number of rows, counting no further than one past `limit` (`COUNT_LIMIT`)."""
     limit = COUNT_LIMIT if limit is None else limit
-    return queryset.order_by().values("pk")[: limit + 1].count()
+    return first_keys(queryset.order_by(), limit + 1)[: limit + 1].count()
 
 
 @dataclass(frozen=True)
@@ -222,12 +223,14 @@ class CappedPaginator(Paginator):
         return min(capped_count(self.object_list), COUNT_LIMIT)
 
 
-def capped_counts(querysets: Mapping[str, models.QuerySet]) -> dict[str, int]:
+def capped_counts(querysets: Mapping[str, models.QuerySet], limit: int | None = None) -> dict[str, int]:
     """Return the `capped_count` of several querysets in one query; an empty one counts 0."""
+    limit = COUNT_LIMIT if limit is None else limit
     parts, params, counts = [], [], dict.fromkeys(querysets, 0)
     for name, queryset in querysets.items():
         try:
-            sql, values = queryset.order_by().values("pk")[: COUNT_LIMIT + 1].query.sql_with_params()
+            keys = first_keys(queryset.order_by(), limit + 1)[: limit + 1]
+            sql, values = keys.query.sql_with_params()
         except EmptyResultSet:
             continue
         parts.append((name, f"(SELECT count(*) FROM ({sql}) AS counted)"))

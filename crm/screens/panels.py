@@ -3,12 +3,15 @@
 The settings name them, so no app imports to its right.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from crm.screens.paging import format_capped_count
+from django.db.models import QuerySet
+
+from crm.screens.paging import capped_counts, format_capped_count
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,26 @@ class DashboardFigure:
     @classmethod
     def from_count(cls, label: str, count: int, url: str, note: str = "") -> "DashboardFigure":
         return cls(label, format_capped_count(count), url, note)
+
+
+@dataclass(frozen=True)
+class CountedFigure:
+    """A figure made of capped counts: `make` gets the number of each of `rows` by its name, and may return None."""
+
+    rows: Mapping[str, QuerySet]
+    make: Callable[..., DashboardFigure | None]
+
+    @classmethod
+    def of_rows(cls, label: str, rows: QuerySet, url: str) -> "CountedFigure":
+        """Return the figure that is the number of `rows`."""
+        return cls({"count": rows}, lambda count: DashboardFigure.from_count(label, count, url))
+
+
+def count_figures(figures: Sequence[DashboardFigure | CountedFigure | None]) -> list[DashboardFigure]:
+    """Return the figures that there are; one statement counts the rows of all of them."""
+    counted = {str(place): one for place, one in enumerate(figures) if isinstance(one, CountedFigure)}
+    rows = {f"{place} {name}": queryset for place, one in counted.items() for name, queryset in one.rows.items()}
+    counts = capped_counts(rows)
+    made = {place: one.make(**{name: counts[f"{place} {name}"] for name in one.rows}) for place, one in counted.items()}
+    shown = (made.get(str(place), one) for place, one in enumerate(figures))
+    return [figure for figure in shown if figure is not None]

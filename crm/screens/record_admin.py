@@ -84,6 +84,8 @@ class RecordAdmin(
     menu_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     # Whether a file can become such records: users who may add them and import files see a link to the imports.
     is_importable: ClassVar[bool] = False
+    # Where the counts of the tabs stop, if sooner than elsewhere: where no index finds the rows that a user may see.
+    max_count: ClassVar[int | None] = None
     search_label: ClassVar[str] = "Search"
     empty_text: ClassVar[str] = "Nothing here yet."
     list_per_page = 50

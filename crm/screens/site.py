@@ -13,6 +13,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
+from crm.screens.panels import count_figures
 from crm.screens.search.screen import search_view
 from crm.screens.theme import allows, place_above
 from crm.text.cleaning import searchable
@@ -28,7 +29,8 @@ class RecordAutocompleteView(AutocompleteJsonView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         answer = super().get(request, *args, **kwargs)
         get_search_error = getattr(self.model_admin, "search_error", None)
-        search_error_text = get_search_error(request, self.term) if get_search_error and not self.object_list else ""
+        # The truth of `self.object_list` would read the whole table. With an error it is empty anyway.
+        search_error_text = get_search_error(request, self.term) if get_search_error and self.term else ""
         if not search_error_text:
             return answer
         disabled_choice = {"id": "", "text": search_error_text, "disabled": True}
@@ -115,7 +117,7 @@ class CrmSite(UnfoldAdminSite):
         context = {
             **self.each_context(request),
             "title": "Today",
-            "figures": [figure for figure in figures if figure is not None],
+            "figures": count_figures(figures),
             "wide_panels": [panel for panel in panels if panel is not None and panel.is_wide],
             "panel_columns": [column for column in (narrow[::2], narrow[1::2]) if column],
             **(extra_context or {}),

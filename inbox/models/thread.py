@@ -147,7 +147,7 @@ class Thread(Record):
     )
     # Maintained by the database (leads/ownership.py): the assignee, else the owner of the lead or client.
     owner = models.ForeignKey(
-        "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+        "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
     participant_emails = ArrayField(
         models.EmailField(),
@@ -238,6 +238,16 @@ class Thread(Record):
                 models.F("id").desc(),
                 condition=models.Q(deleted_at__isnull=False),
                 name="threads_deleted",
+            ),
+            # The tabs of an agent are counted and read from it alone.
+            models.Index(
+                "owner",
+                "status",
+                LAST_ACTIVITY,
+                "id",
+                include=["last_direction", "awaiting_reply", "lead", "client"],
+                condition=LIVE,
+                name="threads_of_owner",
             ),
             models.Index(
                 "assigned_to",

@@ -1,12 +1,16 @@
 """The sort orders of leads, and the named sets of leads."""
 
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from django.db import models
+from django.db.models import Count, Sum
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, Upper
 
 from crm.records.base import PeopleQuerySet
+from crm.records.owner_branches import disjoint_branches
 from crm.text.vins import VIN_LENGTH, VIN_LETTERS, normalize_vin
 from leads.models.lead_choices import Tier
 from leads.models.stage import StageCategory
@@ -61,6 +65,19 @@ class LeadQuerySet(PeopleQuerySet):
         """Set the date of the last activity to `at` where it is older. Return the number of updated leads."""
         behind = models.Q(last_activity_at__isnull=True) | models.Q(last_activity_at__lt=at)
         return self.filter(behind).update(last_activity_at=at)
+
+    def sums_by_stage(self) -> dict[str, dict[str, Any]]:
+        """Return the number of `leads`, their `value` and their `weighted` value (× probability) by stage."""
+        weighted = models.F("estimated_value") * Coalesce("predicted_close_probability", Decimal(0))
+        # Not a count of keys, which the index of these sums does not have.
+        columns = {"leads": Count("*"), "value": Sum("estimated_value"), "weighted": Sum(weighted)}
+        branches = [rows.values("status_id").annotate(**columns) for rows in disjoint_branches(self.order_by())]
+        sums: dict[str, dict[str, Any]] = {}
+        for row in branches[0].union(*branches[1:], all=True) if len(branches) > 1 else branches[0]:
+            total = sums.setdefault(row["status_id"], dict.fromkeys(columns, 0))
+            for name in columns:
+                total[name] += row[name] or 0
+        return sums
 
     def due_for_evaluation(self, now: datetime) -> "LeadQuerySet":
         """Return the open leads due for a next best action, latest change first."""

@@ -28,6 +28,7 @@ class TaskStatus(models.TextChoices):
 UNFINISHED_STATUSES = (TaskStatus.ON_DECK, TaskStatus.IN_PROGRESS, TaskStatus.BLOCKED)
 
 
+UNFINISHED = models.Q(status__in=UNFINISHED_STATUSES)
 # Tasks without a date come last.
 DUE_SORT_KEY = Coalesce("due_on", models.Value(date.max, models.DateField()))
 
@@ -36,11 +37,11 @@ class TaskQuerySet(RecordQuerySet):
     owner_path = "assignee"
 
     def unfinished(self) -> "TaskQuerySet":
-        return self.filter(status__in=UNFINISHED_STATUSES)
+        return self.filter(UNFINISHED)
 
     def due(self, day: date) -> "TaskQuerySet":
         """Return the unfinished tasks due on or before `day`, oldest first."""
-        return self.unfinished().filter(due_on__lte=day).order_by("due_on", "id")
+        return self.unfinished().alias(_due=DUE_SORT_KEY).filter(_due__lte=day).order_by("_due", "id")
 
 
 @with_row_audit()
@@ -69,13 +70,13 @@ class Task(Record):
         ]
         constraints = [choices_check("tasks", "status", TaskStatus), not_blank_check("tasks", "title")]
         indexes = [
+            models.Index(DUE_SORT_KEY, "id", condition=LIVE & UNFINISHED, name="tasks_next_due"),
             models.Index(
-                "due_on",
-                "id",
-                condition=LIVE & models.Q(status__in=UNFINISHED_STATUSES),
-                name="tasks_unfinished_by_due",
+                "assignee", DUE_SORT_KEY, "id", condition=LIVE & UNFINISHED, name="tasks_next_due_of_assignee"
             ),
-            models.Index("status", "id", condition=LIVE, name="tasks_by_status"),
+            models.Index(
+                "status", DUE_SORT_KEY, "id", include=["assignee"], condition=LIVE, name="tasks_status_by_due"
+            ),
         ]
 
     def __str__(self) -> str:

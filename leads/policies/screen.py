@@ -65,6 +65,7 @@ class PolicyAdmin(RecordAdmin):
     filterset_class = PolicyFilter
     search_label = "Search by policy number or carrier"
     found_name = "number"
+    max_count = 1_000
     row_template = "leads/policies/row.html"
     page_template = "leads/policies/page.html"
     list_select_related = ("client__assigned_to", "insurance_type")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
@@ -31,7 +31,7 @@ CARD_FIELDS = (
 )
 
 
-NO_LEADS = {"leads": 0, "value": None}
+NO_LEADS = {"leads": 0, "value": 0}
 CARD_OWNER_FIELDS = ("assigned_to__first_name", "assigned_to__last_name", "assigned_to__username")
 
 
@@ -40,7 +40,7 @@ def load_board_columns(leads: QuerySet) -> list[dict[str, Any]]:
 
     Closed stages have no cards: they are only drop targets.
     """
-    sums = sum_by_stage(leads)
+    sums = leads.sums_by_stage()
     stage_columns = []
     for stage in LeadStatus.objects.all():
         cards = (
@@ -61,15 +61,9 @@ def load_board_columns(leads: QuerySet) -> list[dict[str, Any]]:
     return stage_columns
 
 
-def sum_by_stage(leads: QuerySet) -> dict[str, dict[str, Any]]:
-    """Return the number of `leads` and their value, by stage."""
-    sums = leads.order_by().values("status_id").annotate(leads=Count("pk"), value=Sum("estimated_value"))
-    return {row["status_id"]: row for row in sums}
-
-
 def total_text(totals: dict[str, Any]) -> str:
     """Return the heading of a column: `12 · $48,000`."""
-    return f"{totals['leads']:,} · {money(totals['value'] or 0)}"
+    return f"{totals['leads']:,} · {money(totals['value'])}"
 
 
 def leads_on_board(request: HttpRequest) -> QuerySet:
@@ -105,7 +99,7 @@ def move_card(request: HttpRequest, user: User) -> HttpResponse:
             place_on_board(lead, before=before, after=after, by=user)
     except ActionRefused as error:
         return JsonResponse({"error": str(error)}, status=409)
-    sums = sum_by_stage(leads_on_board(request))
+    sums = leads_on_board(request).sums_by_stage()
     return JsonResponse(
         {
             "totals": {

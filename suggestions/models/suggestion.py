@@ -317,8 +317,10 @@ class Suggestion(Record):
             models.Index(
                 "owner",
                 *MOST_URGENT_FIRST,
+                # The columns that the queue filters by, so that its counts need no access to the table.
+                include=["snoozed_until", "expires_at"],
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
-                name="suggestions_waiting_for",
+                name="suggestions_pending_of_owner",
             ),
             # The decisions about suggestions of models, for the charts of the AI log.
             models.Index(

@@ -9,8 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from crm.models import User
+from crm.records.owner_branches import first_rows
 from crm.screens.paging import capped_count
-from crm.screens.panels import DashboardFigure, Panel
+from crm.screens.panels import CountedFigure, DashboardFigure, Panel
 from suggestions.choices import LabelCache
 from suggestions.models import UNDECIDED_STATUSES, Suggestion, SuggestionStatus
 from suggestions.screens.presenters import build_suggestion_line
@@ -28,11 +29,11 @@ def queue_url() -> str:
     return reverse("admin:suggestions_suggestion_changelist")
 
 
-def waiting_figure(user: User, now: datetime) -> DashboardFigure | None:
+def waiting_figure(user: User, now: datetime) -> CountedFigure | None:
     if not user.has_perm(VIEW_SUGGESTIONS):
         return None
     waiting_rows = Suggestion.objects.visible_to(user).awaiting_decision(now)
-    return DashboardFigure.from_count("Approvals waiting", capped_count(waiting_rows), queue_url())
+    return CountedFigure.of_rows("Approvals waiting", waiting_rows, queue_url())
 
 
 def acceptance_figure(user: User, now: datetime) -> DashboardFigure | None:
@@ -64,7 +65,7 @@ def approvals_panel(user: User, now: datetime) -> Panel | None:
         "evidence", "result"
     )
     names = LabelCache(user)
-    shown = [build_suggestion_line(row, names, user) for row in rows[:MAX_APPROVALS_SHOWN]]
+    shown = [build_suggestion_line(row, names, user) for row in first_rows(rows, MAX_APPROVALS_SHOWN)]
     return Panel("Waiting for you", "suggestions/dashboard.html", shown, url=queue_url())
 
 
@@ -80,5 +81,5 @@ def waiting_badge(request: HttpRequest) -> str:
     if not request.user.has_perm(VIEW_SUGGESTIONS):
         return ""
     waiting_rows = Suggestion.objects.visible_to(request.user).awaiting_decision(timezone.now())
-    count = waiting_rows.order_by().values("pk")[: MAX_BADGE_COUNT + 1].count()
+    count = capped_count(waiting_rows, MAX_BADGE_COUNT)
     return f"{MAX_BADGE_COUNT}+" if count > MAX_BADGE_COUNT else str(count or "")

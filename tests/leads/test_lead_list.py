@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crm.models import SavedView
+from crm.records.activity import SYSTEM_ACTOR
 from crm.records.transitions import soft_delete
 from leads.filters import LeadFilter
 from leads.models import InsuranceType, Lead, LeadStatus
@@ -279,6 +280,16 @@ def test_leads_of_user_who_left_can_be_filtered(as_max, bob):
     response = as_max.get(URL, {"owner": str(bob.pk)})
     assert [row.contact_name for row in response.context["cl"].page.rows] == ["Bobs"]
     assert "Bob (inactive)" in response.content.decode()
+
+
+def test_whole_address_finds_the_lead_that_has_it_and_no_longer_one(as_max):
+    for address in ("ann@example.com", "joann@example.com", "other@example.com"):
+        make_lead(contact_name=address.partition("@")[0], contact_email=address)
+    assert listed_names(as_max, q=" Ann@Example.com ") == ["ann"]
+    assert listed_names(as_max, q="nn@example.com") == ["joann", "ann"], "no lead has this address, so it is a word"
+    soft_delete(Lead.objects.get(contact_name="ann"), by=SYSTEM_ACTOR)
+    assert listed_names(as_max, q="ann@example.com") == ["joann"]
+    assert listed_names(as_max, q="ann@example.com", deleted="true") == ["ann"]
 
 
 def test_search_includes_closed_leads_and_selects_no_tab(varied_leads, as_max):

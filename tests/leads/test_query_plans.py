@@ -8,12 +8,12 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Upper
 from django.utils import timezone
 
-from crm.models import User
 from crm.records.base import lower_tags, name_key, phone_tail
 from crm.screens.paging import Order, fetch_page
 from leads.admin import LeadAdmin
 from leads.models import InsuranceType, Lead
-from tests.query_plans import vacuum_analyze
+from tests.cast import make_user
+from tests.query_plans import rows_read, screen_plans, vacuum_analyze
 from tests.table_cleanup import allow_truncate
 
 ROWS = 20_000
@@ -27,7 +27,8 @@ FILL = """
            now() - n * interval '1 hour', n %% 50 = 0, ARRAY['tag' || n %% 997], jsonb_build_object('key', n),
            jsonb_build_object('vin', 'VIN' || n), jsonb_build_object('address', n::text),
            jsonb_build_object('umbrella', jsonb_build_object('limit', n)),
-           CASE WHEN n %% 40 = 0 THEN %(user)s::uuid END, CASE WHEN n %% 30 = 0 THEN %(line)s::uuid END,
+           CASE WHEN n %% 40 = 0 THEN %(user)s::uuid WHEN n %% 40 > 4 THEN %(colleague)s::uuid END,
+           CASE WHEN n %% 30 = 0 THEN %(line)s::uuid END,
            CASE WHEN n %% 100 = 0 THEN now() END, CASE WHEN n %% 6 = 5 THEN 'BUDGET' ELSE '' END
       FROM generate_series(1, %(rows)s) AS n
 """
@@ -37,15 +38,16 @@ FILL = """
 def filled_table(django_db_setup, django_db_blocker):
     """Fill a table large enough for realistic plans."""
     with django_db_blocker.unblock():
-        user = User.objects.create(username="planner")
+        user, colleague = make_user("planner", role="agent"), make_user("other-planner", role="agent")
         line = InsuranceType.objects.get(code="auto")
         with connection.cursor() as cursor:
-            cursor.execute(FILL, {"user": user.pk, "line": line.pk, "rows": ROWS})
+            cursor.execute(FILL, {"user": user.pk, "colleague": colleague.pk, "line": line.pk, "rows": ROWS})
         vacuum_analyze("leads")
         yield user, line
         with allow_truncate(), connection.cursor() as cursor:
             cursor.execute("TRUNCATE leads CASCADE")
         user.delete()
+        colleague.delete()
 
 
 def indexes_of(queryset: models.QuerySet) -> set[str]:
@@ -73,10 +75,10 @@ QUERIES = {
     "leads_priority": lambda user, line: first_page(live(), PRIORITY),
     "leads_open_priority": lambda user, line: first_page(opened().of_tier("cold"), PRIORITY),
     "leads_status": lambda user, line: first_page(live().filter(status="CLOSED_LOST"), PRIORITY),
-    "leads_assigned_to": lambda user, line: first_page(live().filter(assigned_to=user), PRIORITY),
+    "leads_of_owner": lambda user, line: first_page(live().filter(assigned_to=user), PRIORITY),
     "leads_line": lambda user, line: first_page(live().filter(insurance_type=line), PRIORITY),
     "leads_board": lambda user, line: opened().filter(status="ACTIVE").order_by("rank", "id")[:40],
-    "leads_pipeline": lambda user, line: opened().filter(status="ACTIVE").values("estimated_value"),
+    "leads_owner_pipeline": lambda user, line: opened().filter(assigned_to=user).values("status", "estimated_value"),
     "leads_awaiting": lambda user, line: Lead.objects.awaiting_reply()[:50],
     "leads_to_look_at": lambda user, line: Lead.objects.due_for_evaluation(timezone.now())[:100],
     "leads_last_heard": lambda user, line: first_page(live(), LeadAdmin.orders["heard"]),
@@ -170,3 +172,39 @@ class PlanRecorder:
                 cursor.execute("EXPLAIN " + sql, params)
                 self.plan = "\n".join(line for (line,) in cursor.fetchall())
         return execute(sql, params, many, context)
+
+
+@pytest.mark.parametrize("query", ["", "?tier=hot", "?state=closed", "?state=all"])
+def test_list_of_an_agent_counts_its_tabs_without_rows_of_others(filled_table, db, query):
+    agent, _ = filled_table
+    page, *counts = screen_plans(agent, f"/leads/lead/{query}", "leads")
+    assert uses(page, "leads_of_owner")
+    # An eighth of the table is the agent's or unassigned.
+    assert rows_read(page, "leads") <= ROWS / 8
+    for plan in counts:
+        assert {node["Index Name"] for node in plan if node.get("Relation Name") == "leads"} == {"leads_of_owner"}
+        assert all(node["Node Type"] == "Index Only Scan" for node in plan if node.get("Relation Name") == "leads")
+
+
+@pytest.mark.parametrize("url", ["/", "/leads/lead/board/"])
+def test_sums_by_stage_of_an_agent_are_read_from_the_index_of_owners(filled_table, db, url):
+    agent, _ = filled_table
+    plans = screen_plans(agent, url, "leads")
+    (sums,) = [plan for plan in plans if any("leads.status_id" in node.get("Group Key", ()) for node in plan)]
+    reading = [node for node in sums if node.get("Relation Name") == "leads"]
+    assert {(node["Node Type"], node["Index Name"]) for node in reading} == {
+        ("Index Only Scan", "leads_owner_pipeline")
+    }
+    assert rows_read(sums, "leads") <= ROWS / 8
+
+
+def test_search_of_a_whole_address_reads_no_other_lead(filled_table, db):
+    agent, _ = filled_table
+    address = Lead.objects.filter(assigned_to=agent).first().contact_email
+    for plan in screen_plans(agent, f"/leads/lead/?q={address}", "leads"):
+        assert uses(plan, "leads_by_address") or uses(plan, "leads_email_unique")
+        assert rows_read(plan, "leads") <= 4
+
+
+def uses(plan: list[dict], index: str) -> bool:
+    return any(node.get("Index Name") == index for node in plan)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from crm.screens.panels import count_figures
 from support.dashboard import tickets_due_figure, tickets_due_panel
 from support.models import SupportTicket
 from support.transitions import resolve
@@ -51,7 +52,7 @@ def test_dashboard_shows_due_tickets_in_order(ann, bob, stranger):
     ):
         ticket = make_ticket(subject=subject, **kw)
         SupportTicket.objects.filter(pk=ticket.pk).update(resolve_due_at=now + timedelta(days=days))
-    figure = tickets_due_figure(ann, now)
+    (figure,) = count_figures([tickets_due_figure(ann, now)])
     assert (figure.value, figure.note) == ("1", "1 late")
     assert [ticket.subject for ticket in tickets_due_panel(ann, now).content] == ["Late", "Next week"]
     assert tickets_due_figure(stranger, now) is tickets_due_panel(stranger, now) is None

@@ -1,0 +1,46 @@
+"""An index that begins with the owner of a conversation, so that an agent reads no rows of others."""
+
+import django.db.models.deletion
+import django.db.models.functions.comparison
+from django.conf import settings
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [
+        ("crm", "0018_second_factors"),
+        ("inbox", "0004_email_templates"),
+        ("leads", "0010_policies_custom_fields_index"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name="thread",
+            name="owner",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        AddIndexConcurrently(
+            model_name="thread",
+            index=models.Index(
+                models.F("owner"),
+                models.F("status"),
+                django.db.models.functions.comparison.Coalesce("last_message_at", "created_at"),
+                models.F("id"),
+                condition=models.Q(("deleted_at__isnull", True)),
+                include=("last_direction", "awaiting_reply", "lead", "client"),
+                name="threads_of_owner",
+            ),
+        ),
+    ]

@@ -1,0 +1,38 @@
+"""The counts of the queue of an owner are read from its index alone."""
+
+from django.conf import settings
+from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [
+        ("ai_log", "0001_tables"),
+        ("crm", "0018_second_factors"),
+        ("inbox", "0005_indexes_by_owner"),
+        ("leads", "0011_indexes_by_owner"),
+        ("suggestions", "0007_failed_login_permissions"),
+        ("support", "0003_custom_fields_of_tickets"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        RemoveIndexConcurrently(
+            model_name="suggestion",
+            name="suggestions_waiting_for",
+        ),
+        AddIndexConcurrently(
+            model_name="suggestion",
+            index=models.Index(
+                models.F("owner"),
+                models.OrderBy(models.F("priority"), descending=True),
+                models.OrderBy(models.F("created_at"), descending=True),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("deleted_at__isnull", True), ("status", "PENDING")),
+                include=("snoozed_until", "expires_at"),
+                name="suggestions_pending_of_owner",
+            ),
+        ),
+    ]
