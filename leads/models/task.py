@@ -9,12 +9,12 @@ from crm.records.base import (
     LIVE,
     LiveManager,
     Record,
-    RecordQuerySet,
     choices_check,
     not_blank_check,
     with_row_audit,
 )
 from crm.records.local_time import agency_today
+from crm.records.owners import OwnedByRecords, OwnedByRecordsQuerySet
 
 
 class TaskStatus(models.TextChoices):
@@ -32,8 +32,8 @@ UNFINISHED_STATUSES = (TaskStatus.ON_DECK, TaskStatus.IN_PROGRESS, TaskStatus.BL
 DUE_SORT_KEY = Coalesce("due_on", models.Value(date.max, models.DateField()))
 
 
-class TaskQuerySet(RecordQuerySet):
-    owner_path = "assignee"
+class TaskQuerySet(OwnedByRecordsQuerySet):
+    """Named sets of tasks. A task belongs to its assignee, else to the owner of what it is about."""
 
     def unfinished(self) -> "TaskQuerySet":
         return self.filter(status__in=UNFINISHED_STATUSES)
@@ -43,8 +43,8 @@ class TaskQuerySet(RecordQuerySet):
         return self.unfinished().filter(due_on__lte=day).order_by("due_on", "id")
 
 
-@with_row_audit()
-class Task(Record):
+@with_row_audit(exclude=["owner", "restriction"])
+class Task(OwnedByRecords):
     """A task for a lead, a client or a project, or on its own."""
 
     title = models.CharField(max_length=200)

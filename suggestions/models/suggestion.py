@@ -11,13 +11,13 @@ from crm.records.base import (
     LIVE,
     LiveManager,
     Record,
-    RecordQuerySet,
     choices_check,
     json_field,
     json_type_check,
     range_check,
     with_row_audit,
 )
+from crm.records.owners import Assignable, AssignableQuerySet, record_owner_index
 from suggestions.models.types import Level, SuggestionType
 
 
@@ -50,6 +50,8 @@ SUGGESTION_TRANSITIONS = {
     },
     SuggestionStatus.REJECTED: {SuggestionStatus.PENDING},
 }
+# The columns by which a row is visible.
+VIEWER_COLUMNS = ("owner", "record_owner", "restriction")
 MOST_URGENT_FIRST = (models.F("priority").desc(), models.F("created_at").desc(), models.F("id").desc())
 NEWEST_FIRST = (models.F("created_at").desc(), models.F("id").desc())
 APPROVED_STATUSES = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
@@ -82,10 +84,8 @@ class RejectCode(models.TextChoices):
     OTHER = "OTHER", "Something else"
 
 
-class SuggestionQuerySet(RecordQuerySet):
+class SuggestionQuerySet(AssignableQuerySet):
     """Named sets of suggestions."""
-
-    owner_path = "owner"
 
     def awaiting_decision(self, now: datetime) -> "SuggestionQuerySet":
         """Return the suggestions that wait for a decision now: pending, not snoozed, not expired."""
@@ -107,8 +107,8 @@ class SuggestionQuerySet(RecordQuerySet):
         )
 
 
-@with_row_audit(exclude=["owner"])
-class Suggestion(Record):
+@with_row_audit(exclude=["owner", "record_owner", "restriction"])
+class Suggestion(Assignable):
     """A proposal: what to do, why, what was decided, and the result."""
 
     type = models.CharField(max_length=16, choices=SuggestionType)
@@ -153,10 +153,6 @@ class Suggestion(Record):
     )
     client = models.ForeignKey(
         "crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="suggestions"
-    )
-    # Maintained by triggers (leads/ownership.py).
-    owner = models.ForeignKey(
-        "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
     # The rule of the agent that it follows, such as "question": with agent and type, what it is compared by.
     rule = models.CharField(max_length=40, blank=True, default="", db_default="")
@@ -304,13 +300,13 @@ class Suggestion(Record):
             models.Index(
                 *MOST_URGENT_FIRST,
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
-                include=["owner", "snoozed_until", "expires_at", "type", "confidence"],
+                include=[*VIEWER_COLUMNS, "snoozed_until", "expires_at", "type", "confidence"],
                 name="suggestions_waiting",
             ),
             models.Index(
                 *NEWEST_FIRST,
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING, snoozed_until__isnull=False),
-                include=["snoozed_until", "owner"],
+                include=["snoozed_until", *VIEWER_COLUMNS],
                 name="suggestions_snoozed",
             ),
             # For an owner with few suggestions among many of other owners.
@@ -328,6 +324,7 @@ class Suggestion(Record):
                 name="suggestions_judged",
             ),
             models.Index(*NEWEST_FIRST, condition=models.Q(deleted_at__isnull=False), name="suggestions_deleted"),
+            record_owner_index("suggestions"),
             # Agents and models are filtered by name, in any case.
             models.Index(
                 Upper("agent"), *NEWEST_FIRST, condition=LIVE & ~models.Q(agent=""), name="suggestions_of_agent"

@@ -1,0 +1,87 @@
+"""Rows whose owner follows the records that they are about: conversations, suggestions, tickets and tasks.
+
+The database keeps the owner on the row (`leads/ownership.py`), so that a list of an agent's rows needs no join.
+"""
+
+from typing import Any, ClassVar
+
+from django.db import models
+
+from crm.records.base import Record, RecordQuerySet, can_see_everyone
+
+
+class Restriction(models.IntegerChoices):
+    """Why a row without an owner is only for users who see the records of every owner."""
+
+    NONE = 0, "None"
+    # It is about records of different owners.
+    MIXED_OWNERS = 1, "About records of several owners"
+    # A record that it was about was purged, and it was kept.
+    PURGED = 2, "About a record that was deleted permanently"
+
+
+def restriction_field() -> models.PositiveSmallIntegerField:
+    return models.PositiveSmallIntegerField(
+        choices=Restriction, default=Restriction.NONE, db_default=Restriction.NONE, editable=False
+    )
+
+
+class OwnedByRecordsQuerySet(RecordQuerySet):
+    """The QuerySet of tables with an `owner` that the database maintains."""
+
+    owner_path = "owner"
+    # The columns of users who see a row.
+    viewer_columns: ClassVar[tuple[str, ...]] = ("owner",)
+
+    def visible_to(self, user: Any) -> "OwnedByRecordsQuerySet":
+        """Return the rows of `user`, and those without an owner that are not restricted."""
+        if can_see_everyone(user):
+            return self
+        is_visible = models.Q(owner__isnull=True, restriction=Restriction.NONE)
+        for column in self.viewer_columns:
+            is_visible |= models.Q(**{column: user})
+        return self.filter(is_visible)
+
+
+class AssignableQuerySet(OwnedByRecordsQuerySet):
+    """The QuerySet of tables whose rows can be assigned to another user than the owner of their record."""
+
+    viewer_columns = ("owner", "record_owner")
+
+
+class OwnedByRecords(Record):
+    """The base of rows that belong to the owner of the records that they are about."""
+
+    owner = models.ForeignKey(
+        "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    restriction = restriction_field()
+
+    class Meta(Record.Meta):
+        abstract = True
+
+    def is_visible_to(self, user: Any) -> bool:
+        """Whether `visible_to(user)` has this row; its own columns say so."""
+        if can_see_everyone(user):
+            return True
+        columns = type(self).everything.all().viewer_columns
+        is_open = self.owner_id is None and self.restriction == Restriction.NONE
+        return is_open or user.pk in {getattr(self, f"{column}_id") for column in columns}
+
+
+class Assignable(OwnedByRecords):
+    """The base of rows that can be assigned to another user than the owner of their record. Both see them."""
+
+    # The owner of the record, where `owner` is another user.
+    record_owner = models.ForeignKey(
+        "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+
+    class Meta(OwnedByRecords.Meta):
+        abstract = True
+
+
+def record_owner_index(table: str) -> models.Index:
+    """Return the index of the few rows that are assigned to another user than the owner of their record."""
+    condition = models.Q(record_owner__isnull=False)
+    return models.Index("record_owner", condition=condition, name=f"{table}_record_owner")
