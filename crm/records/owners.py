@@ -3,8 +3,10 @@
 The database keeps the owner on the row (`leads/ownership.py`), so that a list of an agent's rows needs no join.
 """
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.db import models
 
 from crm.records.base import Record, RecordQuerySet, can_see_everyone
@@ -52,6 +54,9 @@ class AssignableQuerySet(OwnedByRecordsQuerySet):
 class OwnedByRecords(Record):
     """The base of rows that belong to the owner of the records that they are about."""
 
+    # The columns that refer to these records.
+    owner_links: ClassVar[tuple[str, ...]] = ("lead", "client")
+
     owner = models.ForeignKey(
         "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
@@ -85,3 +90,22 @@ def record_owner_index(table: str) -> models.Index:
     """Return the index of the few rows that are assigned to another user than the owner of their record."""
     condition = models.Q(record_owner__isnull=False)
     return models.Index("record_owner", condition=condition, name=f"{table}_record_owner")
+
+
+def rows_left_by(record: models.Model) -> Iterator[models.QuerySet]:
+    """Yield for each table the rows about `record`, which a purge of it would keep, restricted."""
+    for model in apps.get_models():
+        if issubclass(model, OwnedByRecords):
+            for field in owner_links(model):
+                if field.related_model is type(record) and field.remote_field.on_delete is models.SET_NULL:
+                    yield model.everything.filter(**{field.name: record.pk})
+
+
+def without_other_records(rows: models.QuerySet, record: models.Model) -> models.QuerySet:
+    """Return those of `rows` about `record` that are about no lead, client or project besides."""
+    others = (field for field in owner_links(rows.model) if field.related_model is not type(record))
+    return rows.filter(**{field.name: None for field in others if not issubclass(field.related_model, OwnedByRecords)})
+
+
+def owner_links(model: type[OwnedByRecords]) -> list[models.ForeignKey]:
+    return [model._meta.get_field(name) for name in model.owner_links]

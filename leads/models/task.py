@@ -47,6 +47,8 @@ class TaskQuerySet(OwnedByRecordsQuerySet):
 class Task(OwnedByRecords):
     """A task for a lead, a client or a project, or on its own."""
 
+    owner_links = ("lead", "client", "project")
+
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True, default="", db_default="")
     status = models.CharField(

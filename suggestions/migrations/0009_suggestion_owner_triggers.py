@@ -1,7 +1,8 @@
 """Who sees a suggestion: a user who sees all records that it is about.
 
-It belongs to the assignee of its conversation or ticket, else to the owner of its records. The owner of the records of
-an assigned conversation sees it, too. Where its records have different owners, it is restricted.
+It belongs to the owner of its records. A reply belongs to the assignee of its conversation, and the resolution of a
+ticket to that of the ticket, even if a colleague owns the customer; the owner sees it, too. So does the assignee of a
+conversation of no customer see what is suggested for it. Where its records have different owners, it is restricted.
 """
 
 from django.db import migrations
@@ -15,6 +16,14 @@ SUGGESTION_OWNERS = """
     DECLARE
         thread record;
         ticket record;
+        customer_owners uuid[] := ARRAY(
+            SELECT DISTINCT about.assigned_to_id FROM (
+                SELECT assigned_to_id FROM leads WHERE id = suggestion.lead_id
+                UNION ALL SELECT assigned_to_id FROM clients WHERE id = suggestion.client_id
+                UNION ALL SELECT clients.assigned_to_id FROM projects JOIN clients ON clients.id = projects.client_id
+                           WHERE projects.id = suggestion.project_id
+            ) AS about WHERE about.assigned_to_id IS NOT NULL
+        );
         owners uuid[];
         assignees uuid[];
     BEGIN
@@ -23,20 +32,16 @@ SUGGESTION_OWNERS = """
         SELECT support_tickets.owner_id, support_tickets.record_owner_id, support_tickets.restriction INTO ticket
           FROM support_tickets WHERE id = suggestion.ticket_id;
         owners := ARRAY(
-            SELECT DISTINCT about.key FROM (
-                SELECT assigned_to_id AS key FROM leads WHERE id = suggestion.lead_id
-                UNION ALL SELECT assigned_to_id FROM clients WHERE id = suggestion.client_id
-                UNION ALL SELECT clients.assigned_to_id FROM projects JOIN clients ON clients.id = projects.client_id
-                           WHERE projects.id = suggestion.project_id
-                UNION ALL SELECT coalesce(thread.record_owner_id, thread.owner_id)
-                UNION ALL SELECT coalesce(ticket.record_owner_id, ticket.owner_id)
-            ) AS about WHERE about.key IS NOT NULL
+            SELECT DISTINCT about.key FROM unnest(
+                customer_owners || coalesce(thread.record_owner_id, thread.owner_id)
+                || coalesce(ticket.record_owner_id, ticket.owner_id)
+            ) AS about (key) WHERE about.key IS NOT NULL
         );
         assignees := ARRAY(
-            SELECT DISTINCT assigned.key FROM (VALUES
-                (CASE WHEN thread.record_owner_id IS NOT NULL THEN thread.owner_id END),
-                (CASE WHEN ticket.record_owner_id IS NOT NULL THEN ticket.owner_id END)
-            ) AS assigned (key) WHERE assigned.key IS NOT NULL
+            SELECT DISTINCT assigned.key FROM unnest(ARRAY[
+                CASE WHEN thread.record_owner_id IS NOT NULL THEN thread.owner_id END,
+                CASE WHEN ticket.record_owner_id IS NOT NULL THEN ticket.owner_id END
+            ]) AS assigned (key) WHERE assigned.key IS NOT NULL
         );
         restriction := CASE WHEN suggestion.restriction = 2 THEN 2 ELSE 0 END;
         IF cardinality(owners) > 1
@@ -45,6 +50,7 @@ SUGGESTION_OWNERS = """
         THEN
             restriction := greatest(restriction, 1);
         ELSIF cardinality(assignees) = 1
+              AND (suggestion.type IN ('REPLY', 'RESOLVE_TICKET') OR customer_owners = '{}')
               AND (thread.owner_id IS NULL OR assignees[1] IN (thread.owner_id, thread.record_owner_id))
               AND (ticket.owner_id IS NULL OR assignees[1] IN (ticket.owner_id, ticket.record_owner_id))
         THEN

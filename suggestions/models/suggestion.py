@@ -111,6 +111,8 @@ class SuggestionQuerySet(AssignableQuerySet):
 class Suggestion(Assignable):
     """A proposal: what to do, why, what was decided, and the result."""
 
+    owner_links = ("lead", "client", "project", "thread", "ticket")
+
     type = models.CharField(max_length=16, choices=SuggestionType)
     status = models.CharField(
         max_length=10,
@@ -361,7 +363,8 @@ class Suggestion(Assignable):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type_label} for {self.lead}" if self.lead_id else self.type_label
+        # Its lead is not named: a reader may not be allowed to see it.
+        return self.type_label
 
     def set_track_record(self, record: Any) -> None:
         """Take confidence and its basis from the track record of its rule."""

@@ -2,18 +2,31 @@
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
-from crm.models import Client, ContactClient, Project, User
+from crm.exceptions import NotPermitted
+from crm.models import ActivityLog, Client, ContactClient, Project, User
 from crm.records.activity import SYSTEM_ACTOR
 from crm.records.owners import Restriction
 from crm.records.transitions import assign, purge, soft_delete
-from inbox.models import Mailbox, Thread
+from inbox.models import Mailbox, Message, Thread
+from inbox.transitions import add_to_thread, link, unlink
 from inbox.transitions import assign as assign_thread
-from inbox.transitions import link, unlink
 from leads.models import ContactLead, Lead, Task
 from leads.ownership import repair_owner_column
-from suggestions.models import Suggestion
-from tests.cast import make_client, make_contact, make_lead, make_suggestion, make_thread, make_ticket, make_user
+from suggestions.models import Suggestion, SuggestionType
+from suggestions.transitions import approve, reject, undo
+from tests.cast import (
+    browser,
+    make_client,
+    make_contact,
+    make_lead,
+    make_suggestion,
+    make_thread,
+    make_ticket,
+    make_user,
+    page_text,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +35,11 @@ pytestmark = pytest.mark.django_db
 def staff(ann, bob):
     """Three agents; Luis owns nothing here."""
     return ann, bob, make_user("luis", "agent")
+
+
+@pytest.fixture
+def as_ada(ada):
+    return browser(ada)
 
 
 def viewers(row, staff) -> set[User]:
@@ -33,6 +51,17 @@ def viewers(row, staff) -> set[User]:
         assert current.is_visible_to(user) == is_visible
         found |= {user} if is_visible else set()
     return found
+
+
+def reply_in(thread) -> Suggestion:
+    write_to(thread, "How much is it?")
+    content = {"thread": str(thread.pk), "body": "Hello"}
+    return make_suggestion(SuggestionType.REPLY, lead=thread.lead, thread=thread, suggested_content=content)
+
+
+def write_to(thread, body: str) -> Message:
+    about = {"direction": "in", "from_email": "x@customer.example", "sent_at": timezone.now()}
+    return add_to_thread(Message(thread=thread, body_text=body, **about))
 
 
 def purge_now(record) -> None:
@@ -130,9 +159,10 @@ def test_suggestion_follows_the_assignee_of_its_thread(staff):
     ann, bob, luis = staff
     lead = make_lead(assigned_to=ann)
     thread = make_thread(lead=lead)
-    suggestion = make_suggestion(lead=lead, thread=thread)
+    suggestion, about_lead = reply_in(thread), make_suggestion(lead=lead, thread=thread)
     assign_thread(thread, bob, by=ann)
     assert viewers(suggestion, staff) == {ann, bob}
+    assert viewers(about_lead, staff) == {ann}
     assert Suggestion.objects.get(pk=suggestion.pk).owner == bob
     assign(lead, luis, by=SYSTEM_ACTOR)
     assert viewers(suggestion, staff) == {bob, luis}
@@ -144,8 +174,9 @@ def test_suggestion_follows_the_assignee_of_its_ticket(staff):
     ann, bob, _ = staff
     client = make_client(assigned_to=ann)
     ticket = make_ticket(client=client, assigned_to=bob)
-    suggestion = make_suggestion(client=client, ticket=ticket)
+    suggestion = make_suggestion(SuggestionType.RESOLVE_TICKET, client=client, ticket=ticket)
     assert viewers(suggestion, staff) == {ann, bob}
+    assert viewers(make_suggestion(client=client, ticket=ticket), staff) == {ann}
     assign(ticket, None, by=SYSTEM_ACTOR)
     assert viewers(suggestion, staff) == {ann}
 
@@ -154,14 +185,17 @@ def test_assignee_of_a_ticket_does_not_see_a_suggestion_about_a_hidden_thread(st
     ann, bob, _ = staff
     client = make_client(assigned_to=ann)
     ticket = make_ticket(client=client, assigned_to=bob)
-    thread = make_thread(client=client)
-    assert viewers(make_suggestion(client=client, ticket=ticket, thread=thread), staff) == {ann}
+    about = {"client": client, "ticket": ticket, "thread": make_thread(client=client)}
+    assert viewers(make_suggestion(SuggestionType.RESOLVE_TICKET, **about), staff) == {ann}
 
 
 def test_suggestion_about_an_unlinked_email_belongs_to_the_owner_of_the_mailbox(staff):
     ann, bob, _ = staff
     thread = make_thread(mailbox=Mailbox.objects.create(address="ann@agency.example", owner=ann))
-    assert viewers(make_suggestion(thread=thread), staff) == {ann}
+    suggestion = make_suggestion(thread=thread)
+    assert viewers(suggestion, staff) == {ann}
+    assign_thread(thread, bob, by=ann)
+    assert viewers(suggestion, staff) == {ann, bob}
     assert viewers(make_suggestion(thread=thread, lead=make_lead(assigned_to=bob)), staff) == set()
 
 
@@ -245,3 +279,89 @@ def test_repair_corrects_every_table(staff):
         type(row).objects.filter(pk=row.pk).update(owner=bob, restriction=Restriction.MIXED_OWNERS)
         assert repair_owner_column(row._meta.db_table) == 1
     assert all(viewers(row, staff) == {ann} for row in rows)
+
+
+def test_purge_form_asks_what_becomes_of_the_rest(as_ada, staff):
+    lead, other = make_lead(assigned_to=staff[0]), make_client(assigned_to=staff[1])
+    thread, shared = make_thread(lead=lead), make_thread(lead=lead, client=other)
+    task = Task.objects.create(title="Call", lead=lead)
+    make_suggestion(lead=lead, thread=thread)
+    soft_delete(lead, by=SYSTEM_ACTOR)
+    url = f"/leads/lead/{lead.pk}/do/purge/"
+    assert "1 task, 2 conversations and 1 suggestion" in page_text(as_ada.get(url))
+    assert "This field is required" in page_text(as_ada.post(url))
+    assert as_ada.post(url, {"rows": "purge"}).status_code == 302
+    assert not Lead.everything.filter(pk=lead.pk).exists()
+    assert not Thread.everything.filter(pk=thread.pk).exists()
+    assert not Task.everything.filter(pk=task.pk).exists()
+    assert not Suggestion.everything.exists()
+    assert viewers(shared, staff) == {staff[1]}
+    line = ActivityLog.objects.for_target(lead)[0]
+    assert line.summary.endswith("with 1 task, 1 conversation and 1 suggestion")
+
+
+def test_purge_form_keeps_the_rest_for_managers(as_ada, staff):
+    lead = make_lead(assigned_to=staff[0])
+    thread = make_thread(lead=lead)
+    soft_delete(lead, by=SYSTEM_ACTOR)
+    as_ada.post(f"/leads/lead/{lead.pk}/do/purge/", {"rows": "keep"})
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert Thread.objects.filter(pk=thread.pk).exists() and viewers(thread, staff) == set()
+
+
+def test_purge_form_asks_nothing_where_nothing_is_left(as_ada):
+    lead = make_lead()
+    soft_delete(lead, by=SYSTEM_ACTOR)
+    assert 'name="rows"' not in page_text(as_ada.get(f"/leads/lead/{lead.pk}/do/purge/"))
+    as_ada.post(f"/leads/lead/{lead.pk}/do/purge/")
+    assert not Lead.everything.filter(pk=lead.pk).exists()
+
+
+def test_linking_and_unlinking_need_a_visible_thread(staff):
+    ann, bob, _ = staff
+    thread = make_thread(lead=make_lead(assigned_to=bob))
+    for action in (
+        lambda: link(thread, client=make_client(), by=ann),
+        lambda: unlink(thread, by=ann),
+        lambda: assign_thread(thread, ann, by=ann),
+    ):
+        with pytest.raises(NotPermitted, match="may not open this conversation"):
+            action()
+
+
+def test_deciding_needs_a_visible_suggestion(staff):
+    ann, bob, _ = staff
+    suggestion = make_suggestion(lead=make_lead(assigned_to=ann), thread=make_thread(lead=make_lead(assigned_to=bob)))
+    for decide in (approve, lambda one, by: reject(one, reason="No.", by=by), undo):
+        with pytest.raises(NotPermitted, match="may not open this suggestion"):
+            decide(suggestion, by=ann)
+    assert approve(suggestion, by=SYSTEM_ACTOR)
+
+
+def test_quotes_of_hidden_records_are_left_out_and_said_to_be(as_ann, as_max, staff):
+    ann, bob, _ = staff
+    lead, hidden = make_lead(assigned_to=ann), make_lead(assigned_to=bob)
+    message = write_to(make_thread(lead=hidden), "Hidden words")
+    sources = {"message": message, "thread": message.thread, "lead": hidden}
+    evidence = [{"source": name, "id": str(row.pk), "quote": f"Hidden {name}"} for name, row in sources.items()]
+    evidence.append({"source": "lead", "id": str(lead.pk), "quote": "Own words"})
+    suggestion = make_suggestion(lead=lead, evidence=evidence)
+    url = f"/suggestions/suggestion/{suggestion.pk}/change/"
+    page = page_text(as_ann.get(url))
+    assert "Own words" in page and "Hidden" not in page
+    assert page.count("A quote from a record that you may not open is left out.") == 3
+    assert page_text(as_max.get(url)).count("Hidden") >= 3
+
+
+def test_reply_of_the_assignee_shows_nothing_of_the_hidden_lead(as_ann, staff):
+    ann, bob, _ = staff
+    lead = make_lead(assigned_to=bob, contact_name="Hidden Lead", company_name="Secret & Sons", estimated_value=777_000)
+    thread = make_thread(lead=lead, assigned_to=ann)
+    suggestion = reply_in(thread)
+    for url in (f"/suggestions/suggestion/{suggestion.pk}/change/", "/suggestions/suggestion/"):
+        page = page_text(as_ann.get(url))
+        assert "Another owner’s lead" in page
+        words = ("Hidden Lead", "Secret", "777", f"/leads/lead/{lead.pk}")
+        assert [page[max(0, page.find(word) - 80) :][:160] for word in words if word in page] == []
+    assert not as_ann.get("/suggestions/suggestion/?q=Secret").context["cl"].page.rows
