@@ -37,8 +37,10 @@ from crm.models import (
     User,
 )
 from crm.records import transitions
+from crm.records.base import can_see_everyone
 from crm.records.consent import closed_channel_labels
 from crm.records.local_time import format_moment
+from crm.records.timeline import visible_entries
 from crm.schema.advice.screen import SchemaThresholdsAdmin
 from crm.schema.requests.screen import SchemaChangeAdmin
 from crm.schema.screen import CustomFieldAdmin
@@ -52,7 +54,7 @@ from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.export import PREFERENCE_COLUMNS, ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
-from crm.screens.lists import Column, Tab
+from crm.screens.lists import Column, KeysetChangeList, Tab
 from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
@@ -246,6 +248,16 @@ def render_json(value: Any) -> str | None:
     return render_to_string("crm/json_value.html", {"node": describe_value(value)}) if value else None
 
 
+class ActivityChangeList(KeysetChangeList):
+    """Leaves out what an entry says if it names a record that the reader may not open."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        visible = {row.pk for row in visible_entries(request.user, request.user, self.page.rows)}
+        for row in self.page.rows:
+            row.is_hidden = row.pk not in visible and not can_see_everyone(request.user)
+
+
 @admin.register(ActivityLog)
 class ActivityLogAdmin(ReadOnlyMixin, RecordAdmin):
     """The activity log, newest first; read-only."""
@@ -267,6 +279,13 @@ class ActivityLogAdmin(ReadOnlyMixin, RecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return ActivityLog.objects.visible_to(request.user)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> ActivityLog | None:
+        entry = super().get_object(request, object_id, from_field)
+        return entry if entry and visible_entries(request.user, request.user, [entry]) else None
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        return ActivityChangeList
 
 
 @admin.register(SavedView)

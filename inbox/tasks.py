@@ -68,7 +68,8 @@ def delete_files(timestamp: int) -> None:
 @app.periodic(cron="10 4 * * *")
 @app.task(name="inbox.repair_owners", queueing_lock="inbox.repair_owners")
 def repair_thread_owners(timestamp: int) -> None:
-    """Correct the owner of threads that were linked while their lead was being reassigned."""
+    """Correct the owner of threads and tasks that were linked while their lead was being reassigned."""
+    repair_owner_column("tasks")
     repair_owner_column("threads")
 
 

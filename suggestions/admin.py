@@ -108,8 +108,8 @@ class SuggestionAdmin(RecordAdmin):
     list_defer = (
         *LARGE_COLUMNS,
         *("findings", "held_because", "acknowledged", "content_hash", "dedupe_key"),
-        *columns_not_shown("lead", Lead, "contact_name", "company_name"),
-        *columns_not_shown("client", Client, "name"),
+        *columns_not_shown("lead", Lead, "contact_name", "company_name", "assigned_to"),
+        *columns_not_shown("client", Client, "name", "assigned_to"),
     )
     page_select_related = (
         "lead__status",
@@ -278,9 +278,11 @@ class SuggestionAdmin(RecordAdmin):
         names = content_form.names if content_form else LabelCache(request.user)
         following = self.next_in_queue(request, QueryDict(), row)
         back = request.POST.get("next") or request.GET.get("next", "")
+        shown = suggestion_context(row, request.user, names)
         return {
             **context,
-            **suggestion_context(row, request.user, names),
+            **shown,
+            "title": shown["sentence"],
             "page_actions": [],
             "forms": forms,
             "content_form": content_form,

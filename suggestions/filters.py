@@ -101,8 +101,8 @@ class SuggestionFilter(LiveRowsFilter):
         return apply_state(queryset, timezone.now())
 
     def search(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
-        """Return suggestions for leads that contain every word; the leads' trigram index serves it."""
-        leads = Lead.objects.all()
+        """Return suggestions for visible leads that contain every word; the leads' trigram index serves it."""
+        leads = Lead.objects.visible_to(self.request.user)
         for word in people_search_terms(value):
             leads = leads.filter(search_text__contains=word)
         return queryset.filter(lead__in=leads.values("pk"))

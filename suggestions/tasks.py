@@ -50,5 +50,6 @@ def recover_lost_executions(timestamp: int) -> None:
 @app.periodic(cron="15 4 * * *")
 @app.task(name="suggestions.repair_owners", queueing_lock="suggestions.repair_owners")
 def repair_suggestion_owners(timestamp: int) -> None:
-    """Correct the owners of suggestions that were made while their lead was reassigned."""
+    """Correct the owners of tickets and suggestions that were made while their records were reassigned."""
+    repair_owner_column("support_tickets")
     repair_owner_column("suggestions")

@@ -13,20 +13,18 @@ from crm.records.base import (
     NON_OBJECT_PATH,
     LiveManager,
     Record,
-    RecordQuerySet,
-    can_see_everyone,
     choices_check,
     custom_fields_index,
     empty_for_null,
     json_field,
     json_type_check,
     jsonpath_exists,
-    owned_by_or_unassigned,
     range_check,
     search_field,
     search_index,
     with_row_audit,
 )
+from crm.records.owners import Assignable, AssignableQuerySet, record_owner_index
 from leads.models import Lead
 
 
@@ -86,15 +84,8 @@ DEFAULT_SUBJECT_SQL = """
 """
 
 
-class TicketQuerySet(RecordQuerySet):
+class TicketQuerySet(AssignableQuerySet):
     """Named sets of tickets."""
-
-    def visible_to(self, user: Any) -> "TicketQuerySet":
-        """Return the tickets `user` may see: own and unassigned ones, those of own clients and leads, or all."""
-        if can_see_everyone(user):
-            return self
-        own_customers = models.Q(client__assigned_to=user) | models.Q(client=None, lead__assigned_to=user)
-        return self.filter(owned_by_or_unassigned(user) | own_customers)
 
     def identified_by(self, text: str) -> "TicketQuerySet":
         """Return the ticket with the number `text`, such as `1003` or `#1003`."""
@@ -109,8 +100,8 @@ class TicketQuerySet(RecordQuerySet):
         return self.unresolved().filter(resolve_due_at__lte=now).order_by("resolve_due_at", "id")
 
 
-@with_row_audit(exclude=["search_text"])
-class SupportTicket(Record):
+@with_row_audit(exclude=["search_text", "owner", "record_owner", "restriction"])
+class SupportTicket(Assignable):
     """A support request of a client or a lead, and its resolution."""
 
     number = models.BigIntegerField(
@@ -224,6 +215,7 @@ class SupportTicket(Record):
                 condition=models.Q(deleted_at__isnull=False),
                 name="support_tickets_deleted",
             ),
+            record_owner_index("support_tickets"),
             search_index("support_tickets"),
             custom_fields_index("support_tickets"),
         ]

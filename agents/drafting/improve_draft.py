@@ -236,7 +236,8 @@ def replace_with_improved(older: Suggestion, newer: Suggestion, answer: ModelAns
     if older.lead_id:
         Lead.everything.select_for_update(of=("self",)).filter(pk=older.lead_id).first()
     version = older.version
-    current = lock_suggestion(older)
+    agent = Actor(ActorType.AI, name=older.agent)
+    current = lock_suggestion(older, by=agent)
     waits = Suggestion.objects.awaiting_decision(timezone.now()).filter(pk=current.pk).exists()
     if not waits or current.version != version or has_newer_messages(current):
         logger.info("A model's answer for suggestion %s came too late.", current.pk)
@@ -246,7 +247,7 @@ def replace_with_improved(older: Suggestion, newer: Suggestion, answer: ModelAns
     newer.prompt_tokens, newer.completion_tokens = row.prompt_tokens, row.completion_tokens
     try:
         with transaction.atomic():
-            propose(newer, by=Actor(ActorType.AI, name=current.agent))
+            propose(newer, by=agent)
     except ActionRefused as error:
         logger.info("A model's answer for suggestion %s was not proposed: %s", current.pk, error)
         return False

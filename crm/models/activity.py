@@ -3,13 +3,33 @@
 from typing import Any
 
 import pgtrigger
+from django.apps import apps
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.records.base import can_see_everyone, choices_check, json_field, json_type_check, truncate_protection
+from crm.records.base import (
+    RecordQuerySet,
+    can_see_everyone,
+    choices_check,
+    json_field,
+    json_type_check,
+    truncate_protection,
+)
+
+
+def tables_with_owners() -> dict[str, Any]:
+    """Return the managers of the tables with records that not everyone sees, by label; deleted rows included."""
+    tables = {}
+    for model in apps.get_models():
+        manager = model._base_manager if hasattr(model._base_manager, "visible_to") else model._default_manager
+        queryset = manager.all()
+        rule = getattr(type(queryset), "visible_to", RecordQuerySet.visible_to)
+        if model is not ActivityLog and (rule is not RecordQuerySet.visible_to or getattr(queryset, "owner_path", "")):
+            tables[model._meta.label_lower] = manager
+    return tables
 
 
 class ActorType(models.TextChoices):
@@ -21,8 +41,20 @@ class ActorType(models.TextChoices):
 
 class ActivityLogQuerySet(models.QuerySet):
     def visible_to(self, user: Any) -> "ActivityLogQuerySet":
-        """Return all entries for users who may see every owner, else the user's own."""
-        return self if can_see_everyone(user) else self.filter(actor=user)
+        """Return all entries for users who may see every owner, else the user's own about records that they may open.
+
+        What an entry names beside its target is checked when it is read (`crm.records.timeline.visible_entries`).
+        """
+        if can_see_everyone(user):
+            return self
+        rows, tables = self.filter(actor=user), tables_with_owners()
+        for place in ("target", "about"):
+            is_visible = ~models.Q(**{f"{place}_type__in": list(tables)})
+            for label, records in tables.items():
+                record = records.visible_to(user).filter(pk=models.OuterRef(f"{place}_id"))
+                is_visible |= models.Q(models.Exists(record), **{f"{place}_type": label})
+            rows = rows.filter(is_visible)
+        return rows
 
     def on_timeline_of(self, record: models.Model) -> "ActivityLogQuerySet":
         """Return the timeline of `record`, newest first."""

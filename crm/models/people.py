@@ -37,6 +37,7 @@ from crm.records.base import (
     with_row_audit,
 )
 from crm.records.consent import closed_channel_path
+from crm.records.owners import Restriction, restriction_field
 from crm.text.dates import DATE_FORMATS, TIME_FORMATS
 
 
@@ -171,7 +172,10 @@ class Client(Record):
 
 class ContactQuerySet(PeopleQuerySet):
     def visible_to(self, user: Any) -> "ContactQuerySet":
-        """Return contacts without a client or lead, and those with a visible client or lead."""
+        """Return contacts with a visible client or lead, and those that never had one.
+
+        A contact whose only client or lead was purged is restricted.
+        """
         if can_see_everyone(user):
             return self
         clients = ContactClient.objects.filter(contact=models.OuterRef("pk"))
@@ -181,13 +185,13 @@ class ContactQuerySet(PeopleQuerySet):
             "lead": owned_by_or_unassigned(user, "lead__assigned_to"),
         }
         return self.filter(
-            (~models.Exists(clients) & ~models.Exists(leads))
+            (~models.Exists(clients) & ~models.Exists(leads) & models.Q(restriction=Restriction.NONE))
             | models.Exists(clients.filter(visible_owners["client"]))
             | models.Exists(leads.filter(visible_owners["lead"]))
         )
 
 
-@with_row_audit(exclude=["search_text"])
+@with_row_audit(exclude=["search_text", "restriction"])
 class Contact(Record):
     """A person linked to any number of clients and leads."""
 
@@ -197,6 +201,7 @@ class Contact(Record):
     title = models.CharField(max_length=120, blank=True, default="", db_default="")
     tags = tags_field()
     custom_fields = json_field(dict)
+    restriction = restriction_field()
     merged_into = merged_into_field()
     search_text = people_search_field("name", "email", "phone", digits_only("phone"), "title")
 

@@ -39,6 +39,15 @@ class Actor:
         if self.user is None or not self.user.is_active or not self.user.has_perm(permission):
             raise NotPermitted(f"{self} may not {action}.")
 
+    def require_visible(self, row: Record) -> None:
+        """Check that this actor may open `row`, freshly loaded; only users are kept from records of others.
+
+        Raises:
+            NotPermitted: the user may not see it.
+        """
+        if self.user is not None and not row.is_visible_to(self.user):
+            raise NotPermitted(f"{self} may not open this {row._meta.verbose_name}.")
+
 
 SYSTEM_ACTOR = Actor(ActorType.SYSTEM, name="The program")
 # Stands for a user with a deleted account, and has no permission.

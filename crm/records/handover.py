@@ -9,6 +9,7 @@ from crm.exceptions import IllegalTransition
 from crm.models import User
 from crm.records.activity import Actor, record
 from crm.records.base import Record
+from crm.records.transitions import describe_counts
 
 # How the tables name the user who works on a record.
 OWNER_FIELDS = ("assigned_to", "assignee", "owner")
@@ -30,12 +31,8 @@ def owned_records(user: User) -> Iterator[tuple[models.QuerySet, str]]:
 
 def describe_owned_records(user: User) -> str:
     """Return what `user` still owns, such as “3 leads and 1 task”; empty if nothing."""
-    parts = []
-    for rows, _ in owned_records(user):
-        if count := rows.count():
-            meta = rows.model._meta
-            parts.append(f"{count:,} {meta.verbose_name if count == 1 else meta.verbose_name_plural}")
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    counts = [(rows.model, rows.count()) for rows, _ in owned_records(user)]
+    return describe_counts((model, count) for model, count in counts if count)
 
 
 @transaction.atomic

@@ -19,7 +19,7 @@ def owner_branches(rows: models.QuerySet) -> list[models.QuerySet]:
 
 
 def disjoint_branches(rows: models.QuerySet) -> list[models.QuerySet]:
-    """Return the same if no row is in two of them: one column equals a user, or is null. Else only `rows`."""
+    """Return the same if no row is in two of them, else only `rows`."""
     place = find_owner_condition(rows)
     return (
         owner_branches(rows)
@@ -38,17 +38,33 @@ def find_owner_condition(rows: models.QuerySet) -> int | None:
 
 
 def is_mine_or_unassigned(node: WhereNode) -> bool:
-    """Return whether `node` is what `owned_by_or_unassigned` becomes."""
-    own, *others = node.children
-    if len(others) != 1 or not isinstance(own, Exact) or not isinstance(others[0], IsNull):
-        return False
-    return own.lhs == others[0].lhs
+    """Return whether no row fits two of the alternatives: its owner is the user, or there is none.
+
+    A `record_owner` is another user than the `owner`, and there is none without an owner (`crm/records/owners.py`).
+    """
+    own = [child.lhs for child in node.children if isinstance(child, Exact)]
+    others = [child for child in node.children if not isinstance(child, Exact)]
+    unassigned = null_column(others[0]) if len(others) == 1 else None
+    return unassigned is not None and all(
+        one == unassigned or (one.target.name, unassigned.target.name) == ("record_owner", "owner") for one in own
+    )
+
+
+def null_column(condition: object) -> object | None:
+    """Return the column with a user that `condition` says is null, alone or among other things."""
+    if isinstance(condition, WhereNode):
+        return next(filter(None, map(null_column, condition.children)), None) if is_and(condition) else None
+    return condition.lhs if isinstance(condition, IsNull) and condition.rhs is True and names_owner(condition) else None
+
+
+def is_and(node: WhereNode) -> bool:
+    return node.connector == AND and not node.negated
 
 
 def names_owner(condition: object) -> bool:
     """Return whether `condition` says that a column with a user equals one or is null, alone or among other things."""
     if isinstance(condition, WhereNode):
-        return condition.connector == AND and not condition.negated and any(map(names_owner, condition.children))
+        return is_and(condition) and any(map(names_owner, condition.children))
     if not isinstance(condition, Exact) and not (isinstance(condition, IsNull) and condition.rhs is True):
         return False
     column = getattr(condition.lhs, "target", None)

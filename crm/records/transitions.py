@@ -1,6 +1,6 @@
 """Transitions shared by all records."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.apps import apps
@@ -17,6 +17,7 @@ from crm.records.base import Record
 from crm.records.custom_fields.reference_moves import empty_values
 from crm.records.custom_fields.rights import require_field_rights, require_new_field_rights
 from crm.records.local_time import known_time_zones
+from crm.records.owners import rows_left_by, without_other_records
 from crm.text.cleaning import strip_nul
 
 MAX_TIMELINE_NOTE_LENGTH = 10_000
@@ -103,8 +104,11 @@ def restore(row: Record, *, by: Actor | User) -> None:
 
 
 @transaction.atomic
-def purge(row: Record, *, by: Actor | User) -> None:
+def purge(row: Record, *, by: Actor | User, with_rows: bool = False) -> None:
     """Delete a soft-deleted `row` permanently; the activity log keeps an entry. References to it are emptied.
+
+    Conversations, tasks and the like about it are kept for users who see the records of every owner. Those about no
+    other record are deleted as well `with_rows`.
 
     Raises:
         NotPermitted: `by` may not purge such records.
@@ -114,7 +118,8 @@ def purge(row: Record, *, by: Actor | User) -> None:
     current = type(row).everything.select_for_update().filter(pk=row.pk).first()
     if current is None or not current.is_deleted:
         raise IllegalTransition(f"The {describe_record(row)} must be deleted before it is purged.")
-    record(row, "purged", by=by, summary=f"Purged {describe_record(row)}")
+    purged_rows = purge_rows_about(row, by=by) if with_rows else ""
+    record(row, "purged", by=by, summary=f"Purged {describe_record(row)}{purged_rows and f' with {purged_rows}'}")
     try:
         with errors_as_invalid_input():
             delete_unless_protected(current)
@@ -122,6 +127,32 @@ def purge(row: Record, *, by: Actor | User) -> None:
             KindChangeValue.objects.filter(record_id=row.pk).delete()
     except InvalidInput as error:  # a row that refers to it cannot do without it
         raise IllegalTransition(f"The {describe_record(row)} cannot be purged. {error}") from error
+
+
+def purge_rows_about(row: Record, *, by: Actor | User) -> str:
+    """Delete what is about `row` and no other record. Return what it was, such as “3 conversations and 1 task”.
+
+    Raises:
+        NotPermitted: `by` may not purge one of these tables.
+    """
+    counts = []
+    for rows in rows_left_by(row):
+        rows = without_other_records(rows, row)
+        if count := rows.count():
+            noun = rows.model._meta.verbose_name_plural
+            Actor.of(by).require_permission(permission_name(rows.model, "purge"), f"purge {noun}")
+            counts.append((rows.model, count))
+            rows.delete()
+    return describe_counts(counts)
+
+
+def describe_counts(counts: Iterable[tuple[type[models.Model], int]]) -> str:
+    """Return numbers of rows by table as text, such as “3 leads and 1 task”."""
+    parts = [
+        f"{count:,} {model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural}"
+        for model, count in counts
+    ]
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def delete_unless_protected(row: Record) -> None:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -21,6 +22,7 @@ from django.utils.text import capfirst
 
 from crm.exceptions import ActionRefused
 from crm.records import transitions
+from crm.records.owners import rows_left_by
 from crm.screens.action_forms import MAX_BULK_ROWS, ActionForm, attempt, report
 
 MAX_NEXT_URL_LENGTH = 2_000
@@ -106,7 +108,7 @@ class ActionViewsMixin:
         """Return the actions on deleted rows: restore and purge."""
         return (
             make_deleted_row_action(self.model, "restore", "Restore"),
-            make_deleted_row_action(self.model, "purge", "Delete permanently"),
+            make_deleted_row_action(self.model, "purge", "Delete permanently", PurgeForm),
         )
 
     # Actions on selected rows
@@ -178,17 +180,44 @@ def is_soft_deleted(row: models.Model) -> bool:
     return getattr(row, "is_deleted", False)
 
 
-def make_deleted_row_action(model: type[models.Model], action: str, action_label: str) -> type[ActionForm]:
+class PurgeForm(ActionForm):
+    """Asks what becomes of the conversations, tasks and the like that are about the record."""
+
+    rows = forms.ChoiceField(
+        choices=[
+            ("keep", "Keep it, for users who see the records of every owner"),
+            ("purge", "Delete permanently what is about no other record as well"),
+        ],
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        counts = [(rows.model, rows.count()) for rows in rows_left_by(self.record)]
+        left = transitions.describe_counts((model, count) for model, count in counts if count)
+        if left:
+            self.fields["rows"].label = f"About this {self.record._meta.verbose_name}: {left}"
+        else:
+            del self.fields["rows"]
+
+    @property
+    def options(self) -> dict[str, bool]:
+        return {"with_rows": self.cleaned_data.get("rows") == "purge"}
+
+
+def make_deleted_row_action(
+    model: type[models.Model], action: str, action_label: str, form_class: type[ActionForm] = ActionForm
+) -> type[ActionForm]:
     """The form of `restore` or `purge` for `model`."""
 
-    class DeletedRowAction(ActionForm):
+    class DeletedRowAction(form_class):
         verb = action
         label = action_label
         permission = transitions.permission_name(model, action)
         danger = action == "purge"
 
         def perform(self, record: models.Model, by: Any) -> str:
-            getattr(transitions, action)(record, by=by)
+            getattr(transitions, action)(record, by=by, **getattr(self, "options", {}))
             done = "restored" if action == "restore" else "permanently deleted"
             return f"{capfirst(model._meta.verbose_name)} {done}."
 

@@ -13,7 +13,6 @@ from crm.records.base import (
     LIVE,
     LiveManager,
     Record,
-    RecordQuerySet,
     choices_check,
     json_field,
     json_type_check,
@@ -21,6 +20,7 @@ from crm.records.base import (
     search_index,
     with_row_audit,
 )
+from crm.records.owners import Assignable, AssignableQuerySet, record_owner_index
 
 
 class ThreadSource(models.TextChoices):
@@ -73,10 +73,8 @@ IS_UNPROCESSED = models.Q(models.Q(lead__isnull=False) | IS_UNLINKED, processed_
 MERGED_INTO_KEY, MAX_MERGE_HOPS = "part_of", 20
 
 
-class ThreadQuerySet(RecordQuerySet):
+class ThreadQuerySet(AssignableQuerySet):
     """Named sets of threads."""
-
-    owner_path = "owner"
 
     def needs_reply(self) -> "ThreadQuerySet":
         """Return open threads with an unanswered message from outside, longest wait first."""
@@ -117,10 +115,12 @@ class ThreadQuerySet(RecordQuerySet):
         "last_direction",
         "search_text",
         "owner",
+        "record_owner",
+        "restriction",
         "processed_at",
     ]
 )
-class Thread(Record):
+class Thread(Assignable):
     """A stored conversation: its messages, participants, owner and status."""
 
     # The mailbox that its emails came to; None for a conversation that a person logged.
@@ -145,7 +145,7 @@ class Thread(Record):
     assigned_to = models.ForeignKey(
         "crm.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
-    # Maintained by the database (leads/ownership.py): the assignee, else the owner of the lead or client.
+    # As in the base, but its index is "threads_of_owner", which begins with it.
     owner = models.ForeignKey(
         "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
@@ -245,7 +245,7 @@ class Thread(Record):
                 "status",
                 LAST_ACTIVITY,
                 "id",
-                include=["last_direction", "awaiting_reply", "lead", "client"],
+                include=["last_direction", "awaiting_reply", "lead", "client", "restriction"],
                 condition=LIVE,
                 name="threads_of_owner",
             ),
@@ -272,6 +272,7 @@ class Thread(Record):
                 condition=models.Q(policy__isnull=False),
                 name="threads_of_policy",
             ),
+            record_owner_index("threads"),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
             search_index("threads"),
         ]

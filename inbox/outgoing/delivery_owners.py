@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from crm.records.activity import DELETED_USER, Actor, record
+from crm.records.activity import DELETED_USER, SYSTEM_ACTOR, Actor, record
 from crm.runtime.delivery import Delivery
 from inbox.models import EmailDelivery, Message
 from inbox.outgoing.outbox import SEND_PERMISSION
@@ -43,7 +43,7 @@ class DeliveryOwner:
             ActionRefused: it may never go out. The delivery fails with that sentence.
         """
         sender_of(delivery).require_permission(SEND_PERMISSION, "send messages any more")
-        lock_thread(delivery.message.thread)
+        lock_thread(delivery.message.thread, by=SYSTEM_ACTOR)
         return True
 
     def on_sent(self, delivery: EmailDelivery, by: Actor | None) -> None:

@@ -275,7 +275,7 @@ def confirm_one_sent(message: Message) -> None:
 
 
 def resend(delivery: EmailDelivery, by: User, reason: str) -> EmailDelivery:
-    lock_thread(delivery.message.thread)
+    lock_thread(delivery.message.thread, by=by)
     outbox.set_email_state(delivery.message, MessageState.QUEUED, error_message="")
     record_on_thread(delivery, "tried again", f"{reason}: {describe_email(delivery.message)}", Actor.of(by))
     return enqueue_send(delivery.message, by=by)

@@ -17,7 +17,7 @@ def link(thread: Thread, *, lead: Lead | None = None, client: Client | None = No
     """Link `thread` to `lead` or `client`, and advance the contact date of a lead (never backwards).
 
     Raises:
-        NotPermitted: `by` may not change conversations.
+        NotPermitted: `by` may not change conversations, or not see this one.
         InvalidInput: not exactly one of `lead` and `client` is given, or it is deleted, or `by` may not see it.
         IllegalTransition: the thread is deleted, or already linked to that record.
     """
@@ -27,7 +27,7 @@ def link(thread: Thread, *, lead: Lead | None = None, client: Client | None = No
         raise InvalidInput("Choose a lead or a client to link the conversation to.")
     field = "client" if lead is None else "lead"
     target = require_visible(lead or client, actor)
-    was = getattr(lock_thread(thread), field)
+    was = getattr(lock_thread(thread, by=actor), field)
     if was == target:
         raise IllegalTransition(f"The conversation “{thread}” is already linked to {target}.")
     Thread.everything.filter(pk=thread.pk).update(**{field: target})
@@ -46,11 +46,11 @@ def unlink(thread: Thread, linked_record: Lead | Client | None = None, *, by: Ac
     """Unlink `thread` from its lead and client, or from `linked_record` alone. Contact dates do not change.
 
     Raises:
-        NotPermitted: `by` may not change conversations.
+        NotPermitted: `by` may not change conversations, or not see this one.
         IllegalTransition: the thread is deleted or not linked (to `linked_record`).
     """
     Actor.of(by).require_permission("inbox.change_thread", "unlink a conversation")
-    locked = lock_thread(thread)
+    locked = lock_thread(thread, by=by)
     linked = {"lead": locked.lead, "client": locked.client}
     removed_links = {field: one for field, one in linked.items() if one is not None and linked_record in (None, one)}
     if not removed_links:

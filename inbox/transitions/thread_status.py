@@ -41,7 +41,8 @@ def assign(thread: Thread, assignee: User | None, *, by: Actor | User) -> None:
         NotPermitted: `by` may not assign this thread.
         IllegalTransition: the thread is deleted or already assigned to `assignee`, or `assignee` is inactive.
     """
-    actor, locked = Actor.of(by), lock_thread(thread)
+    actor = Actor.of(by)
+    locked = lock_thread(thread, by=actor)
     is_reassignment = locked.owner_id is not None and (actor.user is None or locked.owner_id != actor.user.pk)
     actor.require_permission(f"inbox.{'reassign' if is_reassignment else 'change'}_thread", "assign this conversation")
     was = locked.assigned_to
@@ -68,13 +69,15 @@ def mark_read(thread: Thread, *, by: Actor | User) -> int:
     return thread.messages.filter(direction=Direction.IN, is_read=False).update(is_read=True)
 
 
-def lock_thread(thread: Thread) -> Thread:
+def lock_thread(thread: Thread, *, by: Actor | User) -> Thread:
     """Return `thread` freshly loaded and locked until the transaction ends.
 
     Raises:
         IllegalTransition: the thread is deleted.
+        NotPermitted: `by` may not see it.
     """
     locked = Thread.everything.select_for_update().get(pk=thread.pk)
     if locked.is_deleted:
         raise IllegalTransition(f"The conversation “{locked}” is deleted; restore it first.")
+    Actor.of(by).require_visible(locked)
     return locked

@@ -9,12 +9,12 @@ from crm.records.base import (
     LIVE,
     LiveManager,
     Record,
-    RecordQuerySet,
     choices_check,
     not_blank_check,
     with_row_audit,
 )
 from crm.records.local_time import agency_today
+from crm.records.owners import OwnedByRecords, OwnedByRecordsQuerySet
 
 
 class TaskStatus(models.TextChoices):
@@ -33,8 +33,8 @@ UNFINISHED = models.Q(status__in=UNFINISHED_STATUSES)
 DUE_SORT_KEY = Coalesce("due_on", models.Value(date.max, models.DateField()))
 
 
-class TaskQuerySet(RecordQuerySet):
-    owner_path = "assignee"
+class TaskQuerySet(OwnedByRecordsQuerySet):
+    """Named sets of tasks. A task belongs to its assignee, else to the owner of what it is about."""
 
     def unfinished(self) -> "TaskQuerySet":
         return self.filter(UNFINISHED)
@@ -44,9 +44,11 @@ class TaskQuerySet(RecordQuerySet):
         return self.unfinished().alias(_due=DUE_SORT_KEY).filter(_due__lte=day).order_by("_due", "id")
 
 
-@with_row_audit()
-class Task(Record):
+@with_row_audit(exclude=["owner", "restriction"])
+class Task(OwnedByRecords):
     """A task for a lead, a client or a project, or on its own."""
+
+    owner_links = ("lead", "client", "project")
 
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True, default="", db_default="")
@@ -74,8 +76,14 @@ class Task(Record):
             models.Index(
                 "assignee", DUE_SORT_KEY, "id", condition=LIVE & UNFINISHED, name="tasks_next_due_of_assignee"
             ),
+            models.Index("owner", DUE_SORT_KEY, "id", condition=LIVE & UNFINISHED, name="tasks_next_due_of_owner"),
             models.Index(
-                "status", DUE_SORT_KEY, "id", include=["assignee"], condition=LIVE, name="tasks_status_by_due"
+                "status",
+                DUE_SORT_KEY,
+                "id",
+                include=["owner", "restriction"],
+                condition=LIVE,
+                name="tasks_status_by_due",
             ),
         ]
 

@@ -11,13 +11,13 @@ from crm.records.base import (
     LIVE,
     LiveManager,
     Record,
-    RecordQuerySet,
     choices_check,
     json_field,
     json_type_check,
     range_check,
     with_row_audit,
 )
+from crm.records.owners import Assignable, AssignableQuerySet, record_owner_index
 from suggestions.models.types import Level, SuggestionType
 
 
@@ -50,6 +50,8 @@ SUGGESTION_TRANSITIONS = {
     },
     SuggestionStatus.REJECTED: {SuggestionStatus.PENDING},
 }
+# The columns by which a row is visible.
+VIEWER_COLUMNS = ("owner", "record_owner", "restriction")
 MOST_URGENT_FIRST = (models.F("priority").desc(), models.F("created_at").desc(), models.F("id").desc())
 NEWEST_FIRST = (models.F("created_at").desc(), models.F("id").desc())
 APPROVED_STATUSES = (SuggestionStatus.APPROVED, SuggestionStatus.MODIFIED)
@@ -82,10 +84,8 @@ class RejectCode(models.TextChoices):
     OTHER = "OTHER", "Something else"
 
 
-class SuggestionQuerySet(RecordQuerySet):
+class SuggestionQuerySet(AssignableQuerySet):
     """Named sets of suggestions."""
-
-    owner_path = "owner"
 
     def awaiting_decision(self, now: datetime) -> "SuggestionQuerySet":
         """Return the suggestions that wait for a decision now: pending, not snoozed, not expired."""
@@ -107,9 +107,11 @@ class SuggestionQuerySet(RecordQuerySet):
         )
 
 
-@with_row_audit(exclude=["owner"])
-class Suggestion(Record):
+@with_row_audit(exclude=["owner", "record_owner", "restriction"])
+class Suggestion(Assignable):
     """A proposal: what to do, why, what was decided, and the result."""
+
+    owner_links = ("lead", "client", "project", "thread", "ticket")
 
     type = models.CharField(max_length=16, choices=SuggestionType)
     status = models.CharField(
@@ -153,10 +155,6 @@ class Suggestion(Record):
     )
     client = models.ForeignKey(
         "crm.Client", null=True, blank=True, on_delete=models.SET_NULL, related_name="suggestions"
-    )
-    # Maintained by triggers (leads/ownership.py).
-    owner = models.ForeignKey(
-        "crm.User", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
     # The rule of the agent that it follows, such as "question": with agent and type, what it is compared by.
     rule = models.CharField(max_length=40, blank=True, default="", db_default="")
@@ -304,13 +302,13 @@ class Suggestion(Record):
             models.Index(
                 *MOST_URGENT_FIRST,
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
-                include=["owner", "snoozed_until", "expires_at", "type", "confidence"],
+                include=[*VIEWER_COLUMNS, "snoozed_until", "expires_at", "type", "confidence"],
                 name="suggestions_waiting",
             ),
             models.Index(
                 *NEWEST_FIRST,
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING, snoozed_until__isnull=False),
-                include=["snoozed_until", "owner"],
+                include=["snoozed_until", *VIEWER_COLUMNS],
                 name="suggestions_snoozed",
             ),
             # For an owner with few suggestions among many of other owners.
@@ -318,7 +316,7 @@ class Suggestion(Record):
                 "owner",
                 *MOST_URGENT_FIRST,
                 # The columns that the queue filters by, so that its counts need no access to the table.
-                include=["snoozed_until", "expires_at"],
+                include=["snoozed_until", "expires_at", "restriction"],
                 condition=LIVE & models.Q(status=SuggestionStatus.PENDING),
                 name="suggestions_pending_of_owner",
             ),
@@ -330,6 +328,7 @@ class Suggestion(Record):
                 name="suggestions_judged",
             ),
             models.Index(*NEWEST_FIRST, condition=models.Q(deleted_at__isnull=False), name="suggestions_deleted"),
+            record_owner_index("suggestions"),
             # Agents and models are filtered by name, in any case.
             models.Index(
                 Upper("agent"), *NEWEST_FIRST, condition=LIVE & ~models.Q(agent=""), name="suggestions_of_agent"
@@ -366,7 +365,8 @@ class Suggestion(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type_label} for {self.lead}" if self.lead_id else self.type_label
+        # Its lead is not named: a reader may not be allowed to see it.
+        return self.type_label
 
     def set_track_record(self, record: Any) -> None:
         """Take confidence and its basis from the track record of its rule."""

@@ -26,7 +26,8 @@ def check_consent(kind: type[Kind], payload: Any, suggestion: Suggestion) -> Non
         closed |= channels & closed_channels(preferences, is_answer=kind.answers_a_message)
     if closed:
         names = " or ".join(CHANNEL_LABELS[name] for name in sorted(closed))
-        raise ContactNotPermitted(f"{suggestion.lead or suggestion.client} does not want to be contacted by {names}.")
+        customer = "lead" if suggestion.lead else "client"
+        raise ContactNotPermitted(f"The {customer} does not want to be contacted by {names}.")
 
 
 def contact_preferences(suggestion: Suggestion) -> list[dict[str, Any]]:

@@ -49,8 +49,9 @@ class PolicyContext:
         self.recipients = sorted({address.lower() for address in recipients})
 
     @property
-    def customer(self) -> Lead | Client | str:
-        return self.suggestion.lead or self.suggestion.client or "the customer"
+    def customer(self) -> str:
+        """The customer, without a name: a reader of the sentence may not be allowed to see the record."""
+        return "the lead" if self.suggestion.lead else "the client" if self.suggestion.client else "the customer"
 
     # The customer
 

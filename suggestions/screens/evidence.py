@@ -1,7 +1,7 @@
 """The evidence of a suggestion: what it quotes, and the page of each source that its reader may open.
 
 Evidence is a list of `{"quote", "source", "id", "at"}`: `source` is "message", "thread" or "lead", and `id` its
-key. An entry may also be plain text.
+key. An entry may also be plain text. A quote is shown only to readers of its source.
 """
 
 from contextlib import suppress
@@ -15,6 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.dateparse import parse_datetime
 
 from crm.models import User
+from crm.records.base import can_see_everyone
 from crm.records.local_time import in_agency_zone
 from inbox.models import Message, Thread
 from leads.models import Lead
@@ -30,6 +31,8 @@ class EvidenceItem:
 
     quote: Any
     who: str = ""
+    # The reader may not see its source, so there is no quote.
+    is_hidden: bool = False
     at: datetime | None = None
     url: str = ""
     where: str = ""
@@ -68,9 +71,9 @@ class EvidenceSources:
                 row, evidence_ids(entries, "thread") | {m.thread_id for m in messages}
             )
             sources.messages = {str(m.pk): m for m in messages if str(m.thread_id) in sources.threads}
-        elsewhere = evidence_ids(entries, "lead") - {row.lead_id}
-        if elsewhere and user.has_perm("leads.view_lead"):
-            sources.leads = index_by_pk(Lead.objects.visible_to(user).filter(pk__in=elsewhere))
+        quoted = evidence_ids(entries, "lead")
+        if quoted and user.has_perm("leads.view_lead"):
+            sources.leads = index_by_pk(Lead.everything.visible_to(user).filter(pk__in=quoted))
         return sources
 
     def load_messages(self, row: Suggestion, quoted: set[UUID]) -> list[Message]:
@@ -110,13 +113,14 @@ class EvidenceSources:
         quote, at, key = entry.get("quote") or entry, parse_timestamp(entry.get("at")), str(entry.get("id"))
         if entry.get("source") == "message" and (message := self.messages.get(key)):
             url = reverse("admin:inbox_thread_message", args=[message.pk])
-            return EvidenceItem(quote, message.from_email, at or message.sent_at, url, str(message))
+            return EvidenceItem(quote, message.from_email, at=at or message.sent_at, url=url, where=str(message))
         if entry.get("source") == "thread" and (thread := self.threads.get(key)):
-            return EvidenceItem(quote, "", at, change_page_url("inbox_thread", thread.pk), str(thread))
-        lead = row.lead if key == str(row.lead_id) else self.leads.get(key)
-        if entry.get("source") == "lead" and lead is not None and self.user.has_perm("leads.view_lead"):
-            return EvidenceItem(quote, "", at, change_page_url("leads_lead", lead.pk), str(lead))
-        return EvidenceItem(quote, "", at)
+            return EvidenceItem(quote, at=at, url=change_page_url("inbox_thread", thread.pk), where=str(thread))
+        if entry.get("source") == "lead" and (lead := self.leads.get(key)):
+            return EvidenceItem(quote, at=at, url=change_page_url("leads_lead", lead.pk), where=str(lead))
+        # What was deleted since, and what is no record here, is for readers who see everything.
+        is_hidden = "source" in entry and not can_see_everyone(self.user)
+        return EvidenceItem("" if is_hidden else quote, at=at, is_hidden=is_hidden)
 
 
 def parse_timestamp(text: Any) -> datetime | None:

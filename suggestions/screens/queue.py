@@ -8,6 +8,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Left
 from django.http import HttpRequest
 
+from crm.models import User
 from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, KeysetChangeList
 from crm.screens.paging import Order
 from suggestions.choices import LabelCache
@@ -36,7 +37,7 @@ class ApprovalsChangeList(KeysetChangeList):
         select_url = urlencode([*self.active_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM), (SELECTED_PARAM, "")])
         for row in self.page.rows:
             row.select_url = f"?{select_url}{row.pk}"
-            row.title = row_title(row)
+            row.title = row_title(row, request.user)
             row.headline = row_headline(row, self.names) or row.type_label
             row.icon = TYPE_ICONS.get(row.type, "lightbulb")
             row.colour = STATUS_COLOURS.get(row.status, "grey")
@@ -63,13 +64,12 @@ def gist_expression() -> models.Expression:
     return Left(gist_text, GIST_LENGTH)
 
 
-def row_title(row: Suggestion) -> str:
-    """Return action and person, such as "Reply · Rajesh Nair"."""
-    person = row.gist if row.type == SuggestionType.CREATE_LEAD else ""
-    if row.lead_id:
-        person = row.lead.contact_name or row.lead.company_name
-    elif row.client_id:
-        person = row.client.name
+def row_title(row: Suggestion, user: User) -> str:
+    """Return action and person, such as "Reply · Rajesh Nair". A customer whom `user` may not see is not named."""
+    person, customer = row.gist if row.type == SuggestionType.CREATE_LEAD else "", row.lead or row.client
+    if customer is not None:
+        name = row.lead.contact_name or row.lead.company_name if row.lead else customer.name
+        person = name if customer.is_visible_to(user) else customer.hidden_name
     return f"{row.type_label} · {person}" if person else row.type_label
 
 

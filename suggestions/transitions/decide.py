@@ -202,7 +202,7 @@ def reject(
         raise InvalidInput("Choose a reason from the list.")
     if code == RejectCode.OTHER and not reason:
         raise InvalidInput("Say why: the next suggestion is better for it.")
-    lock_suggestion(suggestion)
+    lock_suggestion(suggestion, by=by)
     if version is not None and suggestion.version != version and suggestion.status in OPEN_STATUSES:
         raise IllegalTransition(WORKED_ON_SINCE)
     if is_unconfirmed(suggestion):
@@ -228,7 +228,7 @@ def restore_rejected(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
     """
     actor = Actor.of(by)
     actor.require_permission(DECIDE_PERMISSION, "decide suggestions")
-    lock_suggestion(suggestion)
+    lock_suggestion(suggestion, by=by)
     with errors_as_invalid_input():
         updated = Suggestion.objects.filter(pk=suggestion.pk, status=SuggestionStatus.REJECTED).update(
             status=SuggestionStatus.PENDING,
@@ -264,7 +264,7 @@ def discard_changes(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
     """
     Actor.of(by).require_permission(DECIDE_PERMISSION, "decide suggestions")
     now = timezone.now()
-    lock_suggestion(suggestion)
+    lock_suggestion(suggestion, by=by)
     if suggestion.is_deleted or suggestion.status != SuggestionStatus.PENDING or is_expired(suggestion, now):
         raise IllegalTransition(explain_not_decidable(suggestion, now))
     if suggestion.edited_content is None:
@@ -289,7 +289,7 @@ def snooze(suggestion: Suggestion, until: datetime, *, by: Actor | User) -> Sugg
     now = timezone.now()
     if until <= now:
         raise InvalidInput("Snooze until a time in the future.")
-    lock_suggestion(suggestion)
+    lock_suggestion(suggestion, by=by)
     if suggestion.is_deleted or suggestion.status != SuggestionStatus.PENDING or is_expired(suggestion, now):
         raise IllegalTransition(explain_not_decidable(suggestion, now))
     if is_expired(suggestion, until):

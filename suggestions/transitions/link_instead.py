@@ -20,7 +20,7 @@ def link_instead(suggestion: Suggestion, record: Lead | Client, *, by: User) -> 
         IllegalTransition: it is no suggestion of a lead, is decided already, has no conversation, or `by` may not see
             `record`.
     """
-    lock_suggestion(suggestion)
+    lock_suggestion(suggestion, by=by)
     check_still_decidable(suggestion, None)
     if suggestion.type != SuggestionType.CREATE_LEAD or suggestion.thread is None:
         raise IllegalTransition("There is no conversation to link: approve or reject the suggestion.")

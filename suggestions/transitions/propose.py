@@ -259,7 +259,7 @@ def submit(draft: Suggestion, content: dict[str, Any] | None = None, *, by: Acto
     actor = Actor.of(by)
     if actor.user is not None:
         actor.require_permission(PROPOSE_PERMISSION, "propose suggestions")
-    lock_suggestion(draft)
+    lock_suggestion(draft, by=by)
     if draft.is_deleted or draft.status != SuggestionStatus.DRAFT:
         state = "deleted" if draft.is_deleted else draft.get_status_display().lower()
         raise IllegalTransition(f"Only a draft can be submitted; this suggestion is {state}.")

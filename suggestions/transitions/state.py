@@ -106,7 +106,7 @@ def open_decision(suggestion: Suggestion, *, by: Actor | User) -> Decision:
     actor, kind = Actor.of(by), get_kind(suggestion)
     actor.require_permission(DECIDE_PERMISSION, "decide suggestions")
     actor.require_permission(kind.permission, kind.action_phrase)
-    lock_suggestion(suggestion)
+    lock_suggestion(suggestion, by=actor)
     return Decision(suggestion, kind, actor)
 
 
@@ -201,15 +201,17 @@ def newer_messages(suggestion: Suggestion, since: datetime | None = None) -> Que
     return (newer if suggestion.thread_id else newer.none()).order_by("-sent_at", "-id")
 
 
-def lock_suggestion(suggestion: Suggestion) -> Suggestion:
+def lock_suggestion(suggestion: Suggestion, *, by: Actor | User) -> Suggestion:
     """Lock the row until the transaction ends and return it; `suggestion` itself is refreshed.
 
     Raises:
         IllegalTransition: it no longer exists.
+        NotPermitted: `by` may not see it.
     """
     locked = Suggestion.everything.select_for_update(of=("self",)).filter(pk=suggestion.pk).first()
     if locked is None:
         raise IllegalTransition("The suggestion no longer exists.")
+    Actor.of(by).require_visible(locked)
     suggestion.refresh_from_db()
     return locked
 

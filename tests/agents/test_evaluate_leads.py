@@ -178,7 +178,7 @@ def test_withdrawn_consent_retires_waiting_suggestions(max):
     assert pending_types(lead) == []
     email.refresh_from_db()
     assert (email.status, email.reject_code) == ("REJECTED", "SUPERSEDED")
-    assert email.review_note == f"{lead} does not want to be contacted by email."
+    assert email.review_note == "The lead does not want to be contacted by email."
     assert next_best_suggestions(type="REPLY").get().review_note == email.review_note
     task.refresh_from_db()
     assert task.status == "PENDING"

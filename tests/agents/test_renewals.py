@@ -104,7 +104,7 @@ def test_client_who_opts_out_of_email_later_gets_a_task_instead():
 
 
 def test_email_to_a_client_who_opted_out_is_refused():
-    with pytest.raises(ContactNotPermitted, match="Clara does not want to be contacted by email"):
+    with pytest.raises(ContactNotPermitted, match="The client does not want to be contacted by email"):
         make_suggestion("SEND_EMAIL", client=client_with(NO_EMAIL, name="Clara"))
     draft = make_suggestion("SEND_EMAIL", client=client_with({}))
     Suggestion.objects.filter(pk=draft.pk).update(status="DRAFT")

@@ -115,18 +115,18 @@ def test_fading_score_leaves_no_row_and_a_jump_leaves_one():
 
 
 def test_lines_about_records_of_others_are_hidden(ann, bob, max):
-    lead = make_lead(assigned_to=ann)
+    lead, client = make_lead(assigned_to=ann), make_client(assigned_to=ann)
     tasks = [Task.objects.create(title=f"Task of {who}", lead=lead, assignee=who) for who in (ann, bob)]
     for task in tasks:
         record(task, "created", by=SYSTEM_ACTOR, timeline_owner=lead, summary=task.title)
     suggestion = make_suggestion(lead=lead)
     record(suggestion, "let happen", by=SYSTEM_ACTOR, timeline_owner=lead, summary="Done automatically")
     write(make_thread(lead=lead, subject="Open", assigned_to=ann), subject="Open")
-    write(make_thread(lead=lead, subject="Hidden", assigned_to=bob), subject="Hidden")
-    text = "\n".join(summaries(ann, lead))
+    write(make_thread(lead=make_lead(assigned_to=bob), client=client, subject="Hidden"), subject="Hidden")
+    text = "\n".join([*summaries(ann, lead), *summaries(ann, client)])
     assert "Task of Ann" in text and "Done automatically" in text and "Email received: Open" in text
     assert "Task of Bob" not in text and "Hidden" not in text
-    text = "\n".join(summaries(max, lead))
+    text = "\n".join([*summaries(max, lead), *summaries(max, client)])
     assert "Task of Bob" in text and "Hidden" in text
 
 
@@ -255,12 +255,12 @@ def test_ticket_of_a_lead_is_on_the_timeline_of_the_lead(ann):
     assert "Wrong form” opened" in text and "Sent the right one." in text
 
 
-def test_ticket_page_hides_the_activity_of_a_hidden_customer(as_ann, bob):
+def test_ticket_page_hides_the_activity_of_a_hidden_customer(as_ann, ann, bob):
     client = make_client(assigned_to=bob)
     record(client, "noted", by=bob, summary="Private note")
-    ticket = make_ticket(client=client, subject="Anyone may take it")
+    ticket = make_ticket(client=client, subject="Help out", assigned_to=ann)
     page = as_ann.get(f"/support/supportticket/{ticket.pk}/change/").content.decode()
-    assert "Anyone may take it" in page and "Private note" not in page
+    assert "Help out" in page and "Private note" not in page
 
 
 def test_line_that_names_a_hidden_record_is_not_shown(ann, bob, max):

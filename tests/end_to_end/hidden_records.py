@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from ai_log.models import AIInteraction
@@ -23,6 +24,7 @@ from crm.models import (
 )
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.merging.transitions import merge
+from crm.records.transitions import purge, soft_delete
 from inbox.models import (
     Direction,
     Draft,
@@ -49,7 +51,16 @@ from leads.models import (
 from leads.models.import_batch import ImportedRecord
 from suggestions.models import SuggestionExecution
 from suggestions.transitions import approve
-from tests.cast import make_client, make_contact, make_lead, make_policy, make_suggestion, make_thread, make_ticket
+from tests.cast import (
+    make_client,
+    make_contact,
+    make_lead,
+    make_policy,
+    make_suggestion,
+    make_thread,
+    make_ticket,
+    make_user,
+)
 from tests.end_to_end.planting import planted_rows
 
 
@@ -96,6 +107,33 @@ def make_records(owner: User) -> list[Any]:
         make_policy(client=client, lead=lead),
         AIInteraction.objects.create(lead=lead, type="Chat", source="Agent UI"),
     ]
+
+
+def make_rows_of_nobody(owner: User) -> list[Any]:
+    """Return planted rows that only users who see every owner may open: about several owners, or what a purge kept."""
+    client = make_client()
+    with planted_rows():
+        purged, lead = make_lead(assigned_to=owner), make_lead(assigned_to=owner)
+        others_thread = make_thread(lead=make_lead(assigned_to=make_user("third", "agent")))
+        contact = make_contact()
+        ContactLead.objects.create(lead=purged, contact=contact)
+        mailbox = Mailbox.objects.create(address="gone@agency.example", owner=owner)
+        unlinked, call = make_thread(mailbox=mailbox), make_thread(lead=purged, source="CALL")
+        rows = [
+            *(contact, unlinked, call, make_suggestion(lead=purged), make_suggestion(lead=lead, thread=others_thread)),
+            add_to_thread(Message(thread=call, sent_at=timezone.now(), direction=Direction.IN, body_text="x")),
+            Task.objects.create(title="x", lead=purged),
+            make_ticket(client=client, lead=purged),
+            AIInteraction.objects.create(lead=purged, type="Chat", source="Agent UI"),
+        ]
+        for one in (purged, mailbox):
+            soft_delete(one, by=SYSTEM_ACTOR)
+            purge(one, by=SYSTEM_ACTOR)
+    with connection.cursor() as cursor:
+        # The database restricts what is kept when the transaction ends.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+    return rows
 
 
 def make_decided_request(owner: User) -> SchemaChange:

@@ -12,7 +12,10 @@ from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 
+from crm.models.activity import tables_with_owners
+from crm.records.base import can_see_everyone
 from crm.records.privacy.tables import audited_table
+from crm.records.timeline import may_view_table, visible_entries
 
 OURS = {"crm", "leads", "ai_log", "inbox", "support", "suggestions"}
 # A page shows what was searched for, so this part of a planted word is not one itself.
@@ -96,6 +99,40 @@ def refusals_ignored() -> Iterator[None]:
 
 
 planted_counts: Counter[type[models.Model]] = Counter()
+# The row of each planted word.
+planted_places: dict[str, tuple[type[models.Model], Any]] = {}
+
+
+def words_not_for(reader: Any) -> set[str]:
+    """Return the planted words of the rows that `reader` may not open, in lower case."""
+    hidden = places_not_for(reader)
+    return {word for word, place in planted_places.items() if place in hidden}
+
+
+def places_not_for(reader: Any) -> set[tuple[type[models.Model], Any]]:
+    """Return table and key of the planted rows that `reader` may not open."""
+    return {place for place in set(planted_places.values()) if not can_open(reader, *place)}
+
+
+def can_open(reader: Any, model: type[models.Model], key: Any) -> bool:
+    """Return whether `reader` may open a row: by the rule of its table, else by those of the rows that it refers to."""
+    row = model._base_manager.filter(pk=key).first()
+    if row is None:
+        return False
+    if model._meta.label_lower == "crm.activitylog":
+        return bool(visible_entries(reader, reader, [row]))
+    if issubclass(model, pghistory.models.Event):
+        return can_open(reader, audited_table(model), row.pgh_obj_id)
+    if model._meta.label_lower in tables_with_owners():
+        rows = tables_with_owners()[model._meta.label_lower]
+        return may_view_table(reader, model._meta.label_lower) and rows.visible_to(reader).filter(pk=key).exists()
+    parents = [
+        (field.related_model, getattr(row, field.attname))
+        for field in model._meta.concrete_fields
+        if field.is_relation and field.related_model._meta.label_lower in tables_with_owners()
+    ]
+    places = [(parent, parent_key) for parent, parent_key in parents if parent_key]
+    return all(can_open(reader, *place) for place in places) if places else can_see_everyone(reader)
 
 
 def plant(row: models.Model) -> models.Model:
@@ -105,6 +142,7 @@ def plant(row: models.Model) -> models.Model:
     values = {}
     for field in text_columns(model):
         word = f"zorq_{model._meta.model_name}_{field.name}_{planted_counts[model]}"
+        planted_places[word.lower()] = (model, row.pk)
         value = planted_value(field, word, getattr(row, field.attname))
         if value is not None:
             values[field.name] = value

@@ -37,6 +37,7 @@ from leads.models import (
 )
 from suggestions.models import Suggestion, SuggestionType
 from support.models import SupportTicket
+from support.transitions import add_ticket_note
 from tests.cast import make_client, make_contact, make_lead, make_policy, make_suggestion, make_thread, make_ticket
 from tests.end_to_end.addresses import ANY_KEY
 from tests.end_to_end.planting import plant, refusals_ignored
@@ -70,6 +71,8 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
         *referring_threads(lead, reader, hidden),
         *referring_suggestions(lead, client, owner, hidden),
         Task.objects.create(title="Call", lead=hidden[Lead], assignee=reader),
+        *tasks_of_hidden_records(lead, reader, hidden),
+        ticket_noted_on_an_open_client(owner),
         Task.objects.create(title="Call", client=hidden[Client], project=hidden[Project], assignee=reader),
         make_ticket(client=hidden[Client], lead=hidden[Lead], thread=hidden[Thread], assigned_to=reader),
         make_ticket(client=client, lead=hidden[Lead], thread=hidden[Thread]),
@@ -172,7 +175,11 @@ def referring_suggestions(lead: Lead, client: Client, owner: User, hidden: dict[
     )
     yield make_suggestion(lead=lead, **links, message=hidden[Message], project=hidden[Project], interaction=interaction)
     yield make_suggestion(client=client)
-    evidence = [{"source": "lead", "id": str(hidden[Lead].pk), "quote": "x"}]
+    yield reply_of_an_assignee(client.assigned_to, hidden)
+    quoted = {"lead": Lead, "message": Message, "thread": Thread}
+    evidence = [
+        {"source": name, "id": str(hidden[model].pk), "quote": f"zorq_quoted_{name}"} for name, model in quoted.items()
+    ]
     yield make_suggestion(SuggestionType.CHANGE_STATUS, lead=lead, evidence=evidence)
     instead = make_thread(lead=hidden[Lead])
     yield make_suggestion(SuggestionType.LINK_THREAD, lead=lead, thread=instead)
@@ -185,6 +192,32 @@ def referring_suggestions(lead: Lead, client: Client, owner: User, hidden: dict[
     yield make_suggestion(SuggestionType.CREATE_LEAD, thread=make_thread(), suggested_content=prospect)
     known = plant(make_lead(assigned_to=owner))
     Lead.everything.filter(pk=known.pk).update(contact_email="known@customer.example")
+
+
+def tasks_of_hidden_records(lead: Lead, reader: User, hidden: dict[type, Any]) -> Iterator[Task]:
+    """Yield a task that was about a hidden lead before. An unassigned task of the hidden lead has planted words."""
+    plant(Task.objects.create(title="x", lead=hidden[Lead]))
+    moved = Task.objects.create(title="Call", lead=hidden[Lead], client=hidden[Client], assignee=reader)
+    Task.everything.filter(pk=moved.pk).update(lead=lead, client=None)
+    yield moved
+
+
+def ticket_noted_on_an_open_client(owner: User) -> Client:
+    """Return a client that everyone sees, with a ticket of `owner` whose notes are on the client's timeline."""
+    client = make_client()
+    ticket = make_ticket(client=client, assigned_to=owner)
+    add_ticket_note(ticket, "zorq_ticket_note", internal=True, by=owner)
+    plant(ticket)
+    return client
+
+
+def reply_of_an_assignee(reader: User, hidden: dict[type, Any]) -> Suggestion:
+    """Return a reply that `reader` is to approve in a thread of a hidden lead."""
+    thread = make_thread(lead=hidden[Lead], assigned_to=reader)
+    message = {"direction": Direction.IN, "from_email": "known@customer.example", "body_text": "How much is it?"}
+    add_to_thread(Message(thread=thread, sent_at=timezone.now(), **message))
+    content = {"thread": str(thread.pk), "body": "Hello"}
+    return make_suggestion(SuggestionType.REPLY, lead=hidden[Lead], thread=thread, suggested_content=content)
 
 
 def referring_conversions(lead: Lead, reader: User, owner: User, hidden: dict[type, Any]) -> Iterator[Lead]:

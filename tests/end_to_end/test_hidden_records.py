@@ -2,10 +2,13 @@
 
 import io
 import logging
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 import pytest
 from django.apps import apps
@@ -15,9 +18,14 @@ from django.contrib.auth.models import Permission
 from django.db import models, transaction
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils import timezone
+from pydantic_ai import models as pydantic_ai_models
 
+from agents.drafting.load_briefs import load_brief
+from ai_log.models import AIInteraction
 from crm.models import Client, Contact, CustomField, User
 from crm.models.custom_field import REFERENCE_TABLES
+from crm.records.base import can_see_everyone
 from crm.records.duplicates.matching import COLUMNS
 from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.filters import ListedRecordFilter, RelatedRecordFilter
@@ -29,10 +37,18 @@ from leads.models import ImportBatch, Lead
 from suggestions.models import Suggestion
 from suggestions.screens.action_forms import Approve
 from support.models import SupportTicket
-from tests.cast import browser
+from tests.ai_log.provider import fake_provider
+from tests.cast import browser, make_user
 from tests.end_to_end.addresses import ANY_KEY, OPEN_TO_ALL, Address, addresses, make_world, recalled
-from tests.end_to_end.hidden_records import make_hidden_records
-from tests.end_to_end.planting import PLANTED, PLANTED_PART, columns_without_words
+from tests.end_to_end.hidden_records import make_hidden_records, make_rows_of_nobody
+from tests.end_to_end.planting import (
+    PLANTED,
+    PLANTED_PART,
+    columns_without_words,
+    places_not_for,
+    planted_places,
+    words_not_for,
+)
 from tests.end_to_end.referring_records import CHART_KINDS, make_referring_records
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +59,8 @@ POSTED_PAGES = {
     *("do", "add", "merge", "convert", "unmerge", "preview", "instead"),
     *("move", "policy", "outgoing", "mapping", "conversation"),
 }
+# The key of a record in the path of a link.
+LINKED_KEY = re.compile(r'href="[^"?#]*/([0-9a-f]{8}-[0-9a-f-]{27})/')
 QUESTION = "Which tasks, tickets, emails and suggestions are open? Who is the client?"
 
 
@@ -52,20 +70,41 @@ def quiet_refusals(caplog) -> None:
     caplog.set_level(logging.CRITICAL, logger="django.request")
 
 
-def test_every_column_of_a_colleagues_records_has_a_planted_word(bob):
+@dataclass
+class Scene:
+    """A world that everyone sees, records of `owner`, and records of `reader` that refer to those."""
+
+    reader: User
+    owner: User
+    world: dict[Any, Any]
+    hidden: dict[Any, Any]
+    referring: list[Any]
+    # Rows that no agent sees.
+    restricted: list[Any]
+    columns_without_words: list[str]
+
+
+@pytest.fixture(scope="module")
+def scene(module_transaction) -> Scene:
+    """Return records of two agents. The reader has every permission but that to see the records of every owner."""
+    reader, owner = make_user("reader", "agent"), make_user("owner-of-all", "agent")
+    reader.user_permissions.set(Permission.objects.exclude(codename="see_everyone"))
+    world, hidden = make_world(), make_hidden_records(owner)
+    restricted, missing = make_rows_of_nobody(owner), columns_without_words()
+    return Scene(reader, owner, world, hidden, make_referring_records(reader, owner, hidden), restricted, missing)
+
+
+def test_every_column_of_a_colleagues_records_has_a_planted_word(scene):
     """A new table needs a row in `make_hidden_records`, or is named as one of everyone."""
-    make_hidden_records(bob)
-    assert columns_without_words() == []
+    assert scene.columns_without_words == []
 
 
-def test_agent_reads_nothing_of_a_colleagues_records(ann, bob):
-    """The agent has every permission but that to see the records of every owner, so that every page opens."""
-    ann.user_permissions.set(Permission.objects.exclude(codename="see_everyone"))
-    world, hidden = make_world(), make_hidden_records(bob)
-    referring = make_referring_records(ann, bob, hidden)
-    search = WordSearch(ann)
-    with recalled(ann):
-        for address in every_address({**world, **hidden, User: bob}, referring):
+def test_agent_reads_nothing_of_a_colleagues_records(scene):
+    """The agent has nearly every permission, so that every page opens."""
+    world, hidden, referring = scene.world, scene.hidden, scene.referring
+    search = WordSearch(scene.reader)
+    with recalled(scene.reader):
+        for address in every_address({**world, **hidden, User: scene.owner}, [*referring, *scene.restricted]):
             if address.page != "do":  # a refused action shows the same page
                 search.get(address.url, address.name)
             if is_posted(address, referring):
@@ -73,26 +112,58 @@ def test_agent_reads_nothing_of_a_colleagues_records(ann, bob):
                 data = {**FORM_DATA, **hidden_keys(hidden, address), "question": QUESTION, "key": str(ANY_KEY)}
                 search.post(url, data, address.name, follow=address.page == "conversation")
         # As if the agent had opened each of the records while they were unassigned.
-        search.page.cookies[COOKIE_NAME] = recent_cookie(ann, hidden.values())
+        search.page.cookies[COOKIE_NAME] = recent_cookie(scene.reader, hidden.values())
         search.get(reverse("admin:search"), "recent records")
-        for url in probing_urls(hidden, referring):
+        for url in (*probing_urls(hidden, referring), *chart_urls()):
             search.get(url, url)
-        for url in export_urls():
-            for extension in ("csv", "xlsx"):
-                search.post(url, {"format": extension}, url)
-        for url in chart_urls():
-            search.get(url, url)
-            search.post(url, {}, url)
+        for url, data in files_and_previews(hidden, referring):
+            search.post(url, data, f"{url} {data.get('action', '')}")
     owners_page = page_url(Lead, "change", hidden[Lead].pk)
-    assert words_in(browser(bob).get(owners_page)), "the words are planted"
+    assert words_in(browser(scene.owner).get(owners_page)), "the words are planted"
     assert not search.leaks, "\n".join(sorted(search.leaks))
 
 
-class WordSearch:
-    """Requests of one user, and the planted words in the answers."""
+@pytest.mark.parametrize("role", ["owner", "viewer", "manager", "schema admin", "administrator", "stranger"])
+def test_role_reads_only_words_of_records_that_it_may_open(scene, role):
+    """The owner does not read what is restricted, a manager no draft of a colleague, a user without a role nothing."""
+    user = scene.owner if role == "owner" else make_user(f"{role}-walker", None if role == "stranger" else role)
+    search = WordSearch(user, is_owner=role == "owner")
+    assert search.words or role == "administrator"
+    with recalled(user):
+        for address in every_address({**scene.world, **scene.hidden, User: scene.owner}, scene.restricted):
+            if address.page != "do":
+                search.get(address.url, address.name)
+        for model, screen in admin.site._registry.items():
+            if isinstance(screen, RecordAdmin):
+                for url in list_probes(model, screen, scene.hidden):
+                    search.get(url, url)
+    assert not search.leaks, "\n".join(sorted(search.leaks))
 
-    def __init__(self, user: User) -> None:
+
+def test_no_word_of_a_hidden_record_reaches_a_model(scene, settings, monkeypatch):
+    """The assistant is asked about a lead with hidden records around it; drafts about it are improved."""
+    monkeypatch.setattr(pydantic_ai_models, "ALLOW_MODEL_REQUESTS", True)
+    lead = next(row for row in scene.referring if isinstance(row, Lead))
+    AIInteraction.objects.create(lead=lead, type="Chat", asked_by=scene.owner, summary="zorq_colleagues_answer")
+    with fake_provider(settings) as provider:
+        url = reverse("admin:leads_lead_ask_conversation", args=[lead.pk, UUID(int=7)])
+        browser(scene.reader).post(url, {"question": QUESTION, "key": str(UUID(int=8))})
+        assert provider.sent_texts, "the model was asked"
+        for suggestion in Suggestion.objects.visible_to(scene.reader).filter(lead=lead):
+            provider.requests.append({"messages": [{"content": repr(load_brief(suggestion, timezone.now()))}]})
+    hidden = words_not_for(scene.reader)
+    sent = {word for text in provider.sent_texts for word in PLANTED.findall(text)}
+    assert not {word for word in sent if word.lower() in hidden or word.lower() not in planted_places}
+
+
+class WordSearch:
+    """Requests of one user, and what the answers show of records that the user may not open: words, and links."""
+
+    def __init__(self, user: User, *, is_owner: bool = False) -> None:
         self.page, self.leaks = browser(user), set()
+        self.reads_loose_words = is_owner or can_see_everyone(user)
+        self.words = words_not_for(user)
+        self.keys = {str(key) for _, key in places_not_for(user)}
 
     def get(self, url: str, name: str) -> None:
         self.read(self.page.get(url), name)
@@ -104,7 +175,13 @@ class WordSearch:
 
     def read(self, answer: HttpResponse, name: str) -> None:
         assert answer.status_code < 500, name
-        self.leaks |= {f"{name}: {word}" for word in words_in(answer)}
+        self.leaks |= {f"{name}: {word}" for word in words_in(answer) if self.is_hidden(word)}
+        links = set(LINKED_KEY.findall(answer.content.decode())) if is_page(answer) else set()
+        self.leaks |= {f"{name}: a link to {key}" for key in links & self.keys}
+
+    def is_hidden(self, word: str) -> bool:
+        """Whether `word` belongs to a row that the user may not open; a word of no certain row is an owner's."""
+        return word.lower() in self.words or (word.lower() not in planted_places and not self.reads_loose_words)
 
 
 def recent_cookie(user: User, rows: Iterable[models.Model]) -> str:
@@ -121,6 +198,10 @@ def words_in(answer: HttpResponse) -> set[str]:
         archive = zipfile.ZipFile(io.BytesIO(content))
         content = b" ".join(archive.read(name) for name in archive.namelist())
     return set(PLANTED.findall(content.decode(errors="replace")))
+
+
+def is_page(answer: HttpResponse) -> bool:
+    return not answer.streaming and answer.get("Content-Type", "").startswith("text/html")
 
 
 def every_address(world: dict[Any, Any], rows: list[Any]) -> Iterator[Address]:
@@ -236,6 +317,18 @@ def chart_urls() -> Iterator[str]:
             groupings = [*screen.list_chart.filters, *(["tags"] if screen.list_chart.has_tags else []), *shared]
             for name in groupings:
                 yield f"{screen.list_url()}chart/?{urlencode({'by': name})}"
+
+
+def files_and_previews(hidden: dict[Any, Any], rows: list[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what asks for exports, charts as files, and the form of each action on hidden records and on `rows`."""
+    for url in export_urls():
+        yield from ((url, {"format": extension}) for extension in ("csv", "xlsx"))
+    yield from ((url, {}) for url in chart_urls())
+    for model, screen in admin.site._registry.items():
+        if isinstance(screen, RecordAdmin):
+            chosen = [one.pk for one in (*rows, *filter(None, [hidden.get(model)])) if type(one) is model]
+            for form in screen.bulk_actions:
+                yield screen.list_url(), {"action": form.verb, "_selected_action": chosen}
 
 
 def export_urls() -> list[str]:

@@ -23,13 +23,14 @@ def current_owner(thread):
     return Thread.objects.get(pk=thread.pk).owner
 
 
-def test_assigning_makes_thread_visible_to_assignee_and_logs_it(ann, bob):
+def test_assigned_thread_is_visible_to_assignee_and_lead_owner_and_logged(ann, bob):
     lead = make_lead(assigned_to=ann)
     thread = make_thread(lead=lead)
     assign(thread, bob, by=ann)
     assert current_owner(thread) == bob
     assert thread in Thread.objects.visible_to(bob)
-    assert thread not in Thread.objects.visible_to(ann)
+    assert thread in Thread.objects.visible_to(ann)
+    assert thread not in Thread.objects.visible_to(make_user("luis", "agent"))
     line = ActivityLog.objects.on_timeline_of(lead)[0]
     assert (line.verb, line.metadata) == ("assigned", {"was": None, "now": str(bob.pk), "name": "Ann"})
     assert line.summary.endswith("assigned: unassigned → Bob")

@@ -83,7 +83,7 @@ def test_lead_contacts_and_participants_are_known_addresses(lead):
     to = ("LEE@harbour.example", "cora@harbour.example", "pat@else.example", "c@client.example", "d@client.example")
     assert confirmable_findings(lead, to=to, thread=thread, client=client) == {}
     assert confirmable_findings(lead, to=("d@client.example",)) == {
-        "recipient:d@client.example": f"d@client.example is not a known address of {lead}."
+        "recipient:d@client.example": "d@client.example is not a known address of the lead."
     }
 
 
@@ -229,7 +229,7 @@ def test_unknown_addresses_in_text_are_reported(lead, settings):
     body = "Write to lee@harbour.example, office@agency.example, other@client.example or x@nowhere.example."
     assert confirmable_findings(lead, body) == {
         "address:other@client.example": "The address other@client.example in the text belongs to another client.",
-        "address:x@nowhere.example": f"The address x@nowhere.example in the text is not a known address of {lead}.",
+        "address:x@nowhere.example": "The address x@nowhere.example in the text is not a known address of the lead.",
     }
 
 

@@ -11,9 +11,9 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("crm", "0018_second_factors"),
-        ("inbox", "0004_email_templates"),
-        ("leads", "0010_policies_custom_fields_index"),
+        ("crm", "0019_contact_restriction"),
+        ("inbox", "0007_thread_record_owner_index"),
+        ("leads", "0013_indexes_by_owner"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 django.db.models.functions.comparison.Coalesce("last_message_at", "created_at"),
                 models.F("id"),
                 condition=models.Q(("deleted_at__isnull", True)),
-                include=("last_direction", "awaiting_reply", "lead", "client"),
+                include=("last_direction", "awaiting_reply", "lead", "client", "restriction"),
                 name="threads_of_owner",
             ),
         ),

@@ -12,8 +12,8 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("crm", "0018_second_factors"),
-        ("leads", "0010_policies_custom_fields_index"),
+        ("crm", "0019_contact_restriction"),
+        ("leads", "0012_task_owner_triggers"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -96,13 +96,25 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             model_name="task",
             index=models.Index(
+                models.F("owner"),
+                django.db.models.functions.comparison.Coalesce(
+                    "due_on", models.Value(datetime.date(9999, 12, 31), models.DateField())
+                ),
+                models.F("id"),
+                condition=models.Q(("deleted_at__isnull", True), ("status__in", ("ON_DECK", "IN_PROGRESS", "BLOCKED"))),
+                name="tasks_next_due_of_owner",
+            ),
+        ),
+        AddIndexConcurrently(
+            model_name="task",
+            index=models.Index(
                 models.F("status"),
                 django.db.models.functions.comparison.Coalesce(
                     "due_on", models.Value(datetime.date(9999, 12, 31), models.DateField())
                 ),
                 models.F("id"),
                 condition=models.Q(("deleted_at__isnull", True)),
-                include=("assignee",),
+                include=("owner", "restriction"),
                 name="tasks_status_by_due",
             ),
         ),

@@ -10,11 +10,11 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("ai_log", "0001_tables"),
-        ("crm", "0018_second_factors"),
-        ("inbox", "0005_indexes_by_owner"),
-        ("leads", "0011_indexes_by_owner"),
-        ("suggestions", "0007_failed_login_permissions"),
-        ("support", "0003_custom_fields_of_tickets"),
+        ("crm", "0019_contact_restriction"),
+        ("inbox", "0008_indexes_by_owner"),
+        ("leads", "0013_indexes_by_owner"),
+        ("suggestions", "0010_suggestion_viewer_indexes"),
+        ("support", "0006_ticket_record_owner_index"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                 models.OrderBy(models.F("created_at"), descending=True),
                 models.OrderBy(models.F("id"), descending=True),
                 condition=models.Q(("deleted_at__isnull", True), ("status", "PENDING")),
-                include=("snoozed_until", "expires_at"),
+                include=("snoozed_until", "expires_at", "restriction"),
                 name="suggestions_pending_of_owner",
             ),
         ),

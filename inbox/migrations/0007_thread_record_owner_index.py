@@ -1,0 +1,13 @@
+"""An index that finds the conversations of an owner that are assigned to a colleague."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations
+
+from crm.records.owners import record_owner_index
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [("inbox", "0006_thread_owner_triggers")]
+    operations = [AddIndexConcurrently("thread", record_owner_index("threads"))]
