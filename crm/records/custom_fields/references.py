@@ -59,6 +59,17 @@ def referable_records(table: str, user: User | None) -> models.QuerySet:
     return rows.visible_to(user) if may(user, "view", model) else rows.none()
 
 
+def named_records(table: str, reader: User | None) -> models.QuerySet:
+    """Return the records of `table` (a model label) that `ReferenceNames` names to `reader`."""
+    model = apps.get_model(table)
+    if reader is None:
+        return model._base_manager.none()
+    if not issubclass(model, Record):
+        return model._base_manager.all()
+    rows = model.everything if may(reader, "restore", model) else model.objects
+    return rows.visible_to(reader) if may(reader, "view", model) else rows.none()
+
+
 def explain_reference(field: CustomField, value: Any, before: Any, user: User | None) -> str:
     """Return why `user` may not change `field` from `before` to `value`; empty if nothing speaks against it.
 
@@ -97,7 +108,7 @@ class ReferenceNames:
     def __init__(self, table: str, reader: User | None, stored: Collection[Any] | None = None) -> None:
         self.table, self.model, self.reader = table, apps.get_model(table), reader
         self.stored = None if stored is None else {record_key(value) for value in stored}
-        self.noun = self.model._meta.verbose_name
+        self.noun, self.nouns = self.model._meta.verbose_name, self.model._meta.verbose_name_plural
         self.loaded: dict[str, ReferenceName] = {}
 
     def __getitem__(self, value: str) -> ReferenceName:
