@@ -112,8 +112,7 @@ class RowReader:
                 values[index] = encode_json(parse(text))
             except InvalidCell as error:
                 draft.doubts.append((self.header[index], text, str(error)))
-                if isinstance(error, UnknownReference):
-                    values[index] = encode_json(error.text)
+                values[index] = encode_json(error.text if isinstance(error, UnknownReference) else text)
         return values
 
     def fill_field(self, draft: RowDraft, step: FieldStep) -> None:
