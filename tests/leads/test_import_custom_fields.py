@@ -77,13 +77,37 @@ def test_exported_clients_come_back_with_every_kind_of_custom_field(max):
     assert (ava.email, ava.phone) == ("ava@x.example", "")
 
 
-def test_column_called_as_a_label_is_a_custom_field_unless_a_field_needs_it():
-    make_field("worth", "Value", "money", "leads.lead")
-    import_text("leads", "Name,Amount,Value\nAnn,100,5\n")
-    import_text("leads", "Name,Value\nBob,7\n")
+@pytest.mark.parametrize("label", ["Referred by", "Premium", "Employer", "Product", "Created", "Opt out", "Won"])
+def test_column_called_as_a_label_is_its_custom_field_and_no_guess(label):
+    import_text("leads", f"Name,{label}\nAnn,yes\n")
+    make_field("own", label, table="leads.lead")
+    import_text("leads", f"Name,{label}\nBob,yes\n")
     ann, bob = Lead.objects.order_by("contact_name")
-    assert (ann.estimated_value, ann.custom_fields) == (100, {"worth": 5})
-    assert (bob.estimated_value, bob.custom_fields) == (7, {})
+    assert bob.custom_fields == {"own": "yes"}
+    assert ann.custom_fields != bob.custom_fields
+
+
+@pytest.mark.parametrize("label", ["Email", "Source detail", "Website", "Value", "Tags"])
+def test_column_called_as_a_field_is_that_field_whatever_custom_fields_are_called(label):
+    make_field("own", label, table="leads.lead")
+    import_text("leads", f"Name,{label}\nAnn,\nBob,7\n")
+    assert "own" not in Lead.objects.get(contact_name="Bob").custom_fields
+    import_text("leads", f"Name,{label},Custom field: {label}\nCid,,x\n")
+    assert Lead.objects.get(contact_name="Cid").custom_fields == {"own": "x"}
+
+
+def test_a_custom_field_called_as_a_person_gives_way_where_nothing_else_names_one():
+    make_field("own", "Employer", table="leads.lead")
+    import_text("leads", "Employer,Age\nAcme,5\n")
+    (lead,) = Lead.objects.all()
+    assert (lead.company_name, lead.custom_fields) == ("Acme", {"Age": 5})
+
+
+@pytest.mark.parametrize("heading", ["Est. premium", "Estimated premium", "Est Annual Premium", "Expected value"])
+def test_a_supposed_premium_is_the_value_of_a_lead_with_a_reason(heading):
+    outcome = import_text("leads", f"Name,{heading}\nAnn,1200\n")
+    assert Lead.objects.get().estimated_value == 1_200
+    assert any("estimated_value" in line and "by its name" in line for line in outcome.preview.describe())
 
 
 def test_cell_that_does_not_fit_its_custom_field_is_kept_and_reported():
