@@ -10,8 +10,10 @@ from crm.models import Client, CustomField, CustomFieldKind
 from crm.models.custom_field import KINDS_WITH_CHOICES, REFERENCE_TABLES
 from crm.records.custom_fields.schemas import value_schema
 from crm.screens.json_forms.conversion import ValueCheck
+from leads.importing import rows
 from leads.importing.custom_fields import CustomFields
 from leads.importing.exceptions import InvalidCell
+from leads.importing.files.tables import TableFile
 from leads.importing.screens.examples import ChangeWords
 from leads.importing.tables.fields import LEFT_OUT
 from leads.importing.tables.registry import table_named
@@ -273,3 +275,18 @@ def test_an_answer_that_an_import_reads_fits_its_question(schema):
         read += 1
         assert (text[:40], check.reason(value)) == (text[:40], "")
     assert 0 < read < len(NAUGHTY_TEXTS)
+
+
+def test_file_with_references_is_read_once_in_parts(monkeypatch):
+    make_field("by", "Referred by", "client")
+    olga = make_client(name="Olga Olsen")
+    passes, whole = [], TableFile.rows
+    monkeypatch.setattr(TableFile, "rows", lambda file: passes.append(file) or whole(file))
+    monkeypatch.setattr(rows, "LOOK_UP_CHUNK_SIZE", 2)
+    text = "Name,Referred by\n" + "".join(f"Client {number},Olga Olsen\n" for number in range(5))
+    assert counts(import_text("clients", text)) == (5, 5, 0, 0)
+    assert Client.objects.filter(custom_fields={"by": str(olga.pk)}).count() == 5
+    with_references = len(passes)
+    passes.clear()
+    import_text("clients", text.replace("Referred by", "Friend").replace("Client ", "Other "))
+    assert with_references == len(passes)
