@@ -75,11 +75,17 @@ def find_ranges(rows: models.QuerySet, value: models.expressions.Combinable) -> 
 
 
 def round_borders(quantiles: Sequence[Decimal]) -> list[Decimal]:
-    """Return borders near the inner ones of `quantiles`, which are sorted and differ."""
+    """Return borders near the inner ones of `quantiles`, which are sorted and differ; of two, one between them.
+
+    A border stays within a quarter of the way from its quantile to the nearest one.
+    """
     with localcontext(EXACT):
-        middles = [(low + high) / 2 for low, high in zip(quantiles, quantiles[1:], strict=False)]
-        pairs = list(zip(middles, middles[1:], strict=False)) or [(one, quantiles[-1]) for one in middles]
-        return sorted({roundest_between(low, high) for low, high in pairs})
+        quarters = [(high - low) / 4 for low, high in zip(quantiles, quantiles[1:], strict=False)]
+        inner = zip(quantiles[1:], map(min, quarters, quarters[1:]), strict=False)
+        stretches = [(one - quarter, one + quarter) for one, quarter in inner]
+        if len(quarters) == 1:
+            stretches = [(quantiles[0] + quarters[0], quantiles[1] - quarters[0])]
+        return sorted({roundest_between(low, high) for low, high in stretches})
 
 
 def roundest_between(low: Decimal, high: Decimal) -> Decimal:
