@@ -134,7 +134,7 @@ def chart_of_values(user, kind: str, values: list, **options):
         ([3, 1, 2.0, 2, 1e4], ["1", "2", "3", "10,000"]),
         ([0.1 + 0.2, 0.3, 12345678901234567890, 5e-7], ["0.0000005", "0.3", "0.30000000000000004", "12,345,678,901,2"]),
         ([*range(1, 101)], ["Under 10", "10 to under 25", "25 to under 40", "40 to under 50", "50 to under 60"]),
-        ([*range(1994, 2026)], ["Under 1996", "1996 to under 2000", "2000 to under 2005", "2005 to under 2010"]),
+        ([*range(1994, 2026)], ["Under 1997", "1997 to under 2000", "2000 to under 2005", "2005 to under 2010"]),
         ([number * 1_000.25 for number in range(40)], ["Under 5000", "5000 to under 10,000", "10,000 to under 15"]),
         ([number / 10 + 0.2 for number in range(-30, 30)], ["Under -2", "-2 to under -1.5", "-1.5 to under -0.5"]),
         ([0] * 90 + [*range(10)] + [1e300, -1e300], ["Under 0", "0 or more"]),
