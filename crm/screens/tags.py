@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -35,7 +36,7 @@ from crm.records.tags.usage import (
 )
 from crm.records.transitions import permission_name
 from crm.screens.action_forms import ActionForm, ActionPlace
-from crm.screens.paging import CappedCount, capped_count
+from crm.screens.paging import CappedCount, capped_count, exact_count
 from crm.text.cleaning import ensure_full_stop
 from crm.text.tags import MAX_TAG_LENGTH, clean_tag
 
@@ -113,18 +114,18 @@ def readable_models(user: User) -> list[Any]:
 
 def tags_view(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """List the tags with the number of records that the reader sees with each."""
-    models = readable_models(request.user)
-    if not models:
+    readable = readable_models(request.user)
+    if not readable:
         raise PermissionDenied
-    tags = known_tags(request.user, models)
-    counts = count_records(tags, request.user, models)
+    tags = known_tags(request.user, readable)
+    counts = count_records(tags, request.user, readable)
     columns = [
         (
             capfirst(str(model._meta.verbose_name_plural)),
             reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"),
             counts[model._meta.label_lower],
         )
-        for model in models
+        for model in readable
     ]
     rows = [
         (tag, [(label, url, CappedCount(numbers[n], MAX_COUNT)) for label, url, numbers in columns])
@@ -176,14 +177,20 @@ def apply_changes(request: HttpRequest, form: TagForm, tag: str, colour: str) ->
     return True
 
 
+def count_exactly(rows: models.QuerySet) -> CappedCount:
+    """Return the number of `rows`; if counting takes longer than a page may wait, no further than `MAX_COUNT`."""
+    number = exact_count(rows)
+    return CappedCount(capped_count(rows, MAX_COUNT), MAX_COUNT) if number is None else CappedCount(number, number)
+
+
 def describe_rename(old: str, new: str) -> dict[str, Any]:
     """Return how many records and saved views another name for a tag changes, and how many have both names."""
     is_merge = old.lower() != new.lower()
     tables = []
     for model in tagged_models():
         rows = model.everything.all()
-        count = CappedCount(capped_count(with_tags(rows, old), MAX_COUNT), MAX_COUNT)
-        both = CappedCount(capped_count(with_tags(rows, old, new), MAX_COUNT) if is_merge else 0, MAX_COUNT)
+        count = count_exactly(with_tags(rows, old))
+        both = count_exactly(with_tags(rows, old, new)) if is_merge else CappedCount(0)
         existing = is_merge and with_tags(rows, new).exists()
         tables.append((capfirst(str(model._meta.verbose_name_plural)), count, both, existing))
     return {

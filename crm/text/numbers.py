@@ -28,7 +28,7 @@ MULTIPLIER_FACTORS = {
 TYPED_NUMBER_PATTERN = re.compile(
     rf"(?P<sign>[-+−]?)\s?(?:(?:{CURRENCY_SYMBOL_REGEX})\s?)?(?P<inner_sign>[-−]?)"
     r"(?:(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d{1,10})?|\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:\.\d{1,10})?"
-    r"|\d{1,30}(?:\.\d{0,10})?|\.\d{1,10})|(?P<continental>\d{1,3}(?:\.\d{3})+,\d{1,2}))"
+    r"|\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})|(?P<continental>\d{1,3}(?:\.\d{3})+,\d{1,2}))"
     rf"(?:\s?(?P<times>{MULTIPLIER_REGEX}))?(?:\s?(?:{CURRENCY_SYMBOL_REGEX}|{CURRENCY_WORD_REGEX}))?",
     re.IGNORECASE | re.ASCII,
 )

@@ -45,6 +45,11 @@ class Partial(NamedTuple):
     value: Any
 
 
+def full_value(value: Any) -> Any:
+    """Return a value that a parser has read, of a part of its cell or of all."""
+    return value.value if isinstance(value, Partial) else value
+
+
 def normalize_name(name: str) -> str:
     """Return `name` in lower case, without spaces and punctuation, for comparison."""
     return re.sub(r"[\W_]+", "", name.casefold())

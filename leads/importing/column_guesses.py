@@ -25,6 +25,7 @@ class KnownHeadings:
     questions: Mapping[str, str] = field(default_factory=dict)
     history: Mapping[str, str] = field(default_factory=dict)
     custom_key_of: Callable[[str], str] = lambda column: ""
+    own_names: frozenset[str] = frozenset()
 
     @property
     def targets(self) -> frozenset[str]:
@@ -49,12 +50,15 @@ def guess_columns(
     `used` are the fields that have a source already.
     """
     asked = find_questions(header, headings.questions, used={*mapped, *used})
-    asked |= find_history(header, headings.history, rows, cells_match, used={*mapped, *used, *asked})
-    unmapped = {index: plain_name(name) for index, name in enumerate(header) if index not in {*mapped, *asked}}
-    keys = find_custom_fields(header, unmapped, headings.custom_key_of)
+    open_columns = [index for index in range(len(header)) if index not in {*mapped, *asked}]
+    keys = find_custom_fields(header, open_columns, headings.custom_key_of)
+    asked |= find_history(header, headings.history, rows, cells_match, used={*mapped, *used, *asked, *keys})
+    unmapped = {index: plain_name(header[index]) for index in open_columns if index not in asked}
     others = {index: name for index, name in unmapped.items() if index not in keys}
     guesses = ColumnGuesses(others, rows, cells_match, used=used, asked=asked, fields=fields)
-    guesses.add_first_columns({index: unmapped[index] for index in keys})
+    guesses.add_first_columns({index: unmapped[index] for index in keys if unmapped[index] in headings.own_names})
+    if fields.identifying.isdisjoint({*used, *guesses.columns}):
+        guesses.add_first_columns({index: unmapped[index] for index in keys}, among=fields.identifying)
     keys = unused_keys(keys, header, others, guesses)
     guesses.reasons.update(dict.fromkeys(keys, NAMED))
     return guesses, keys
@@ -140,12 +144,13 @@ class ColumnGuesses:
             if target not in self.columns and not fields.conflicts_with_name_parts(target, {*used, *self.columns}):
                 self.guess(target, has_column=target in used)
 
-    def add_first_columns(self, unmapped: Mapping[int, str]) -> None:
-        """Find a column among `unmapped` for each field that still has none."""
+    def add_first_columns(self, unmapped: Mapping[int, str], among: Collection[str] = ()) -> None:
+        """Find a column among `unmapped` for each field that still has none, of those in `among` if given."""
         before, self.unmapped = self.unmapped, unmapped
         for target in self.fields.targets:
             taken = {*self.used, *self.columns}
-            if target not in taken and not self.fields.conflicts_with_name_parts(target, taken):
+            is_wanted = target not in taken and (target in among or not among)
+            if is_wanted and not self.fields.conflicts_with_name_parts(target, taken):
                 self.columns.update((target, index) for index in itertools.islice(self.candidates(target), 1))
         self.unmapped = before
 

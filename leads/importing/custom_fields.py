@@ -4,22 +4,21 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from crm.models import CustomField, CustomFieldKind, User
 from crm.records.custom_fields.reference_search import ReferenceSearch
 from crm.records.custom_fields.references import record_key
 from crm.records.custom_fields.schemas import value_schema
 from crm.screens.export.columns import CUSTOM_FIELD_PREFIX
-from leads.importing.cells import CellParser, Partial
+from leads.importing.cells import CellParser
 from leads.importing.exceptions import InvalidCell
-from leads.importing.values.dates import MomentParser, as_moment, date_order_of_column
+from leads.importing.values.checked_texts import ExactTextParser, text_parser
 from leads.importing.values.line_questions import LineQuestion
 from leads.importing.values.parsers import Notation
 from leads.importing.values.stages import choice_parser
 
-# The values of other kinds are texts, also if they look like numbers.
-PARSED_KINDS = (CustomFieldKind.NUMBER, CustomFieldKind.MONEY, CustomFieldKind.YES_NO, CustomFieldKind.DATE)
+# Also texts that look like numbers.
+TEXT_KINDS = (CustomFieldKind.TEXT, CustomFieldKind.LONG_TEXT)
 NAME_WITH_KEY = re.compile(r"(.+) \((.+)\)")
 SEPARATORS = re.compile(r"[,;]")
 
@@ -89,20 +88,13 @@ class CustomFields:
             parse_choice = choice_parser(field.choice_labels().items())
             if field.kind == CustomFieldKind.CHOICE:
                 return parse_choice
-            return lambda text: [parse_choice(one) for one in SEPARATORS.split(text) if one.strip()]
+            return lambda text: [*dict.fromkeys(parse_choice(one) for one in SEPARATORS.split(text) if one.strip())]
         if field.refers_to:
             return ReferenceParser(ReferenceSearch(field.refers_to, self.user))
-        if field.kind == CustomFieldKind.DATE_TIME:
-            parse = MomentParser(notation.dates or date_order_of_column(texts))
-            return lambda text: as_moment(full_value(parse(text))).isoformat()
-        if field.kind in PARSED_KINDS:
-            question = LineQuestion("", key, "", field.label, value_schema(field), 0)
-            return question.parser(texts, notation.decimal, notation.dates)
-        return str
+        if field.kind in TEXT_KINDS:
+            return text_parser(value_schema(field), ExactTextParser)
+        question = LineQuestion("", key, "", field.label, value_schema(field), 0)
+        return question.parser(texts, notation.decimal, notation.dates)
 
 
 NO_CUSTOM_FIELDS = CustomFields.of(())
-
-
-def full_value(value: Any) -> Any:
-    return value.value if isinstance(value, Partial) else value

@@ -17,6 +17,7 @@ from leads.importing.drafts import LEAD_MARKS
 from leads.importing.exceptions import InvalidCell, InvalidImport, Question, RowRejected
 from leads.importing.files.tables import TableFile, TableRow
 from leads.importing.rows import RowReader
+from leads.importing.synonyms import PEOPLE_WORDS, plain_name
 from leads.importing.tables.base import ImportTable
 from leads.importing.updates.policy import DuplicatePolicy
 from leads.importing.values.amounts import AmountParser
@@ -184,6 +185,7 @@ def known_headings(table: ImportTable, context: ImportContext, custom_fields: Cu
         question_headings(context.questions) if table.has_line_questions else {},
         history_headings(context.questions) if table.has_stages else {},
         custom_fields.key_of,
+        frozenset(map(plain_name, (*PEOPLE_WORDS, *table.fields.targets, *map(table.label_of, table.fields.targets)))),
     )
 
 

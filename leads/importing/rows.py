@@ -5,7 +5,8 @@ the report says so. Nothing of a row is dropped.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from uuid_utils import uuid7
@@ -33,6 +34,7 @@ FORMULA_MARKS = "='"
 # A number that JSON returns exactly as it was written, without losing a sign, a zero or a digit.
 EXACT_NUMBER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{0,14}[1-9])?")
 MAX_EXACT_DIGITS = 15
+LOOK_UP_CHUNK_SIZE = 1_000
 # A doubt about these fields does not stop an import: the text is kept.
 UNASKED_FIELDS = frozenset({"created_at"})
 
@@ -93,13 +95,23 @@ class RowReader:
         draft.set("custom_fields", custom_fields_json(self.custom_columns, self.header, draft, custom_values))
         return draft.values
 
-    def look_up_references(self, file: TableFile) -> None:
-        """Look up what the cells of references name, so that reading the rows needs no query."""
+    def chunks(self, file: TableFile) -> Iterator[Iterable[TableRow]]:
+        """Yield the rows of `file` in parts that need no query while they are read: the references are looked up."""
         parsers = {index: one for index, one in self.custom_parsers.items() if isinstance(one, ReferenceParser)}
-        for row in file.rows() if parsers else ():
-            for index, parse in parsers.items():
-                if index < len(row.cells) and (text := custom_text(row.cells[index])):
-                    parse.search.find(text)
+        rows = iter(file.rows())
+        if not parsers:
+            yield rows
+            return
+        while chunk := list(islice(rows, LOOK_UP_CHUNK_SIZE)):
+            for row in chunk:
+                self.look_up_references(row, parsers)
+            yield chunk
+
+    @staticmethod
+    def look_up_references(row: TableRow, parsers: Mapping[int, ReferenceParser]) -> None:
+        for index, parse in parsers.items():
+            if index < len(row.cells) and (text := custom_text(row.cells[index])):
+                parse.search.find(text)
 
     def read_custom_fields(self, draft: RowDraft) -> dict[int, str]:
         """Return the values of defined custom fields as JSON, by column; what does not fit stays text."""
@@ -112,8 +124,7 @@ class RowReader:
                 values[index] = encode_json(parse(text))
             except InvalidCell as error:
                 draft.doubts.append((self.header[index], text, str(error)))
-                if isinstance(error, UnknownReference):
-                    values[index] = encode_json(error.text)
+                values[index] = encode_json(error.text if isinstance(error, UnknownReference) else text)
         return values
 
     def fill_field(self, draft: RowDraft, step: FieldStep) -> None:

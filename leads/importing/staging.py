@@ -56,6 +56,9 @@ class StagingTable:
         with connection.wrap_database_errors, self.cursor.copy(statement) as copy:
             for row in rows:
                 copy.write_row(row)
+
+    def index(self) -> None:
+        """Let the stored rows be found by their number."""
         self.cursor.execute(INDEX_ROWS_SQL)
 
     def new_examples(self, count: int) -> list[tuple[int, str]]:

@@ -23,6 +23,14 @@ def to_words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+# What a file about people calls its main columns, whatever custom fields are called.
+PEOPLE_WORDS = ("name", "email", "phone", "company")
+# An amount that somebody only supposes: “Est. premium”.
+SUPPOSED_AMOUNTS = " ".join(
+    f"{word}{amount}"
+    for word in ("est", "estimated", "expected", "approx", "approximate", "projected", "potential")
+    for amount in ("value", "amount", "premium", "annualpremium", "yearlypremium", "revenue", "dealvalue", "dealsize")
+)
 # If several columns match, the first name in the list wins; of like columns, the first cell that is filled counts.
 FIELD_SYNONYMS = {
     "contact_name": """contactname fullname name contactfullname personname leadname primarycontact
@@ -110,9 +118,10 @@ FIELD_SYNONYMS = {
     "overall_score": "overallscore score leadscore",
     "tier_override": "tieroverride",
     "predicted_close_probability": "predictedcloseprobability",
-    "estimated_value": """estimatedvalue value amount dealvalue dealamount leadvalue opportunityamount
+    "estimated_value": f"""estimatedvalue value amount dealvalue dealamount leadvalue opportunityamount
         opportunityvalue estvalue estrevenue closevalue premium annualpremium annualizedpremium estimatedpremium
-        policyannualpremium quotedpremium estimatedamount expectedrevenue opportunityvalueprimary
+        policyannualpremium quotedpremium estimatedamount expectedrevenue opportunityvalueprimary yearlypremium
+        premiumamount premiumestimate totalpremium totalannualpremium dealsize {SUPPOSED_AMOUNTS}
         betrag wert summe auftragswert dealwert pramie jahrespramie angebotssumme volumen
         montant valeur montantestime prime primeannuelle
         importe monto valor cantidad prima primaanual importeestimado valorestimado importo bedrag

@@ -1,6 +1,6 @@
 """Import a file in one transaction: all rows that can be taken in, or none."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from leads.importing.arrival import ArrivalAnswers
 from leads.importing.batches.saving import all_or_nothing
 from leads.importing.exceptions import ImportCancelled, InvalidImport, Question, QuestionsUnanswered, RowRejected
 from leads.importing.files.opening import file_hash, open_table, refuse_changed_file
-from leads.importing.files.tables import TableFile
+from leads.importing.files.tables import TableFile, TableRow
 from leads.importing.preview import ImportOptions, ImportPreview, preview_import, printable_file_name
 from leads.importing.report import MAX_EXAMPLES, ImportOutcome, ImportReport, open_report
 from leads.importing.rows import RowReader
@@ -204,11 +204,12 @@ def import_rows(
 ) -> ImportOutcome:
     """Stage the rows of the file, set aside those that are no new records, change records, and insert the others."""
     former, table = former_imports(run), run.table
-    reader.look_up_references(run.file)
     with connection.cursor() as cursor:
         staging, progress = StagingTable(cursor, table), ImportProgress(run)
         staged = stage_import(cursor, run, reader, former)
-        staging.copy(staging_rows(run.file, reader, report, progress))
+        for rows in reader.chunks(run.file):
+            staging.copy(staging_rows(rows, run.file, reader, report, progress))
+        staging.index()
         questions = open_questions(run, preview, reader)
         known = KnownRows(table, staged, options.duplicates, reader)
         set_rows_aside(staged, table, known, report)
@@ -310,10 +311,10 @@ class ImportProgress:
 
 
 def staging_rows(
-    file: TableFile, reader: RowReader, report: ImportReport, progress: ImportProgress
+    rows: Iterable[TableRow], file: TableFile, reader: RowReader, report: ImportReport, progress: ImportProgress
 ) -> Iterator[list[Any]]:
-    """Yield each valid row in the format of the staging table, and report the rejected ones."""
-    for row in file.rows():
+    """Yield each valid row of `rows` in the format of the staging table, and report the rejected ones."""
+    for row in rows:
         number = progress.count()
         try:
             values = reader.read_row(number, row)

@@ -1,11 +1,19 @@
 """The chart of a list counts what the list behind each group shows."""
 
-import pytest
+from decimal import Decimal
+from uuid import uuid4
 
-from crm.models import ActivityLog, CustomField, FieldUsage
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from django.utils.text import capfirst
+
+from crm.models import ActivityLog, CustomField, FieldUsage, Project
 from crm.records.field_usage import buffer, write_counts
 from crm.screens.charts import counting
 from crm.screens.charts.counting import MAX_GROUPS
+from crm.screens.charts.ranges import PARTS, roundest_between
 from leads.models import InsuranceType, Lead, Policy
 from tests.cast import (
     allow_export,
@@ -118,6 +126,96 @@ def chart_of_values(user, kind: str, values: list, **options):
         if group.query:
             assert (group.label, listed(user, group.query)) == (group.label, group.count)
     return chart
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([3, 1, 2.0, 2, 1e4], ["1", "2", "3", "10,000"]),
+        ([0.1 + 0.2, 0.3, 12345678901234567890, 5e-7], ["0.0000005", "0.3", "0.30000000000000004", "12,345,678,901,2"]),
+        ([*range(1, 101)], ["Under 10", "10 to under 25", "25 to under 40", "40 to under 50", "50 to under 60"]),
+        ([*range(1994, 2026)], ["Under 1997", "1997 to under 2000", "2000 to under 2005", "2005 to under 2010"]),
+        ([number * 1_000.25 for number in range(40)], ["Under 5000", "5000 to under 10,000", "10,000 to under 15"]),
+        ([number / 10 + 0.2 for number in range(-30, 30)], ["Under -2", "-2 to under -1.5", "-1.5 to under -0.5"]),
+        ([0] * 90 + [*range(10)] + [1e300, -1e300], ["Under 0", "0 or more"]),
+        (["many", None, "", True, [1], "12", 12], ["No value", "Values of another kind", "12"]),
+    ],
+)
+def test_numbers_are_grouped_in_ranges_whose_links_find_their_rows(ada, values, labels):
+    chart = chart_of_values(ada, "number", values)
+    assert all(group.label.startswith(label) for group, label in zip(chart.groups, labels, strict=False))
+    assert len(labels) <= len(chart.groups) <= PARTS + 2
+    assert sum(group.count for group in chart.groups) == len(values)
+    assert all(group.query for group in chart.groups if group.label != "Values of another kind")
+
+
+def test_ranges_with_more_decimals_than_a_filter_reads_have_no_link(ada):
+    chart = chart_of_values(ada, "number", [1e-200, *range(20)])
+    assert [bool(group.query) for group in chart.groups] == [False] * (len(chart.groups) - 1) + [True]
+
+
+def test_ranges_of_money_have_its_sign_and_follow_the_filters(ada):
+    chart = chart_of_values(ada, "money", [number * 1_000 for number in range(40)])
+    assert [group.label for group in chart.groups[:2]] == ["Under $5,000", "$5,000 to under $10,000"]
+    assert chart.groups[-1].label == "$35,000 or more"
+    narrow = load_chart(ada, by="cf.it's {x} 100%", **{"cf.it's {x} 100%~op": "to", "cf.it's {x} 100%": "3000"})
+    assert [group.label for group in narrow.groups] == ["$0", "$1,000", "$2,000", "$3,000"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "round_number"),
+    [("0.9", "1.1", "1"), ("1994", "2003", "2000"), ("-17", "-14", "-15"), ("-1", "5", "0"), ("7.25", "7.25", "7.25")],
+)
+def test_border_is_the_roundest_number_of_its_stretch(low, high, round_number):
+    assert roundest_between(Decimal(low), Decimal(high)) == Decimal(round_number)
+
+
+REFERENCES = {
+    "lead": make_lead,
+    "client": make_client,
+    "contact": make_contact,
+    "policy": make_policy,
+    "ticket": make_ticket,
+    "project": lambda **kw: Project.objects.create(name="Move", **{"client": make_client(), **kw}),
+}
+
+
+@pytest.mark.parametrize("kind", REFERENCES)
+def test_references_are_grouped_by_records_that_the_reader_may_open(ann, bob, kind):
+    make, owner = REFERENCES[kind], {"assigned_to": ann}
+    if kind in {"policy", "project"}:
+        owner = {"client": make_client(assigned_to=ann)}
+    hidden = {key: make_client(assigned_to=bob) if key == "client" else bob for key in owner}
+    if kind == "contact":
+        owner = hidden = {}
+    own, other, deleted = make(**owner), make(**hidden), make(**owner)
+    type(deleted).objects.filter(pk=deleted.pk).update(deleted_at=timezone.now())
+    values = [str(own.pk), str(own.pk).upper(), str(other.pk), str(deleted.pk), str(uuid4()), "Olga", "", None]
+    chart = chart_of_values(ann, kind, values)
+    named = {group.label: group.count for group in chart.groups if group.query}
+    hidden_label = f"{capfirst(type(own)._meta.verbose_name_plural)} that you may not open"
+    # The leads that the field names are leads of the list themselves.
+    expected = {str(own): 2, "No value": 3 if kind == "lead" else 2, **({} if hidden else {str(other): 1})}
+    assert named == expected
+    assert groups(chart) == {**expected, hidden_label: 3 if hidden else 2, "Values of another kind": 1}
+
+
+def test_colleagues_are_named_in_charts_whoever_reads(bob, ann):
+    chart = chart_of_values(bob, "staff", [str(ann.pk), str(ann.pk), str(bob.pk), str(uuid4())])
+    assert groups(chart) == {"Ann": 2, "Bob": 1, "Users that you may not open": 1}
+
+
+def test_names_of_references_are_read_at_once(ada):
+    clients, counts = [make_client() for _ in range(12)], []
+    chart_of_values(ada, "client", [str(clients[0].pk)])
+    for client in clients[1:]:
+        make_lead(custom_fields={"it's {x} 100%": str(client.pk)})
+    for params in ({"cf.it's {x} 100%": str(clients[0].pk)}, {}):
+        with CaptureQueriesContext(connection) as queries:
+            chart = load_chart(ada, by="cf.it's {x} 100%", **params)
+        counts.append((len(chart.groups), len(queries)))
+    assert [groups for groups, _ in counts] == [1, 12]
+    assert counts[0][1] == counts[1][1]
 
 
 def test_texts_that_look_like_other_values_are_groups_of_their_own(ada):

@@ -1,22 +1,26 @@
 """Custom fields that refer to records: chosen from a picker, shown by name to readers who may open the record."""
 
 import csv
+import importlib
 import io
 import json
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from crm.exceptions import InvalidInput
 from crm.models import Client, CustomField
 from crm.models.custom_field import REFERENCE_TABLES
-from crm.records.custom_fields.references import ReferenceNames, record_key
+from crm.records.custom_fields.references import ReferenceNames, record_key, stored_record_key
 from crm.records.transitions import create, save_edit, set_custom_field, soft_delete
 from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.export import columns
 from inbox.email_templates.custom_placeholders import custom_values
+from leads.lines.json_check import JsonCheck
 from tests.cast import (
     allow_export,
     browser,
@@ -369,3 +373,36 @@ def test_only_the_text_of_a_key_is_a_reference():
     key = str(uuid4())
     assert record_key(key.upper()) == key
     assert [record_key(text) for text in (f"{{{key}}}", key[1:], f"{key}\n", 5, None)] == [""] * 5
+
+
+# A key in mixed notation, as only raw SQL can store one
+
+
+def test_a_key_in_mixed_notation_is_a_text_everywhere(as_max, max):
+    make_reference(is_on_list=True)
+    olga = make_client(name="Olga")
+    mixed = str(olga.pk)[:-12].upper() + str(olga.pk)[-12:]
+    assert stored_record_key(mixed) == "" and stored_record_key(mixed.upper()) == str(olga.pk)
+    make_client(name="by Olga", custom_fields={"referrer": mixed})
+    assert listed(as_max, f"cf.referrer={olga.pk}") == []
+    assert mixed in page_text(as_max.get("/crm/client/"))
+    assert ReferenceNames("crm.client", max)[mixed].text == mixed
+    chart = as_max.get("/crm/client/chart/", {"by": "cf.referrer"}).context["chart"]
+    assert {group.label: group.count for group in chart.groups} == {"No value": 1, "Values of another kind": 1}
+    (misfit,) = JsonCheck().misfits()
+    assert misfit.reason == "not the key of a record"
+
+
+def test_migration_writes_keys_in_mixed_notation_in_small_letters():
+    make_reference(key="it's 100%")
+    olga = make_client(name="Olga")
+    notations = [str(olga.pk), str(olga.pk).upper(), str(olga.pk)[:-12].upper() + str(olga.pk)[-12:]]
+    for number, notation in enumerate([*notations, "Olga Olsen"]):
+        make_client(name=f"Client {number}", custom_fields={"it's 100%": notation})
+    migration = importlib.import_module("crm.migrations.0019_references_in_one_case")
+    with connection.cursor() as cursor:
+        cursor.execute(migration.replace_function(migration.ANY_CASE))
+        migration.write_mixtures_in_small_letters(apps, SimpleNamespace(connection=connection))
+        cursor.execute(migration.replace_function(migration.ONE_CASE))
+    stored = Client.objects.filter(name__startswith="Client").order_by("name").values_list("custom_fields", flat=True)
+    assert [row["it's 100%"] for row in stored] == [notations[0], notations[1], notations[0], "Olga Olsen"]

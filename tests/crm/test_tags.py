@@ -9,9 +9,10 @@ from crm.exceptions import InvalidInput, NotPermitted
 from crm.models import ActivityLog, Client, Contact, SavedView, Tag
 from crm.records.tags import transitions
 from crm.records.tags.transitions import colour_tag, rename_in_records, rename_tag
+from crm.screens import tags as screen
 from inbox.models import WebForm
 from leads.models import Lead
-from tests.cast import browser, make_client, make_contact, make_lead, make_user, page_text
+from tests.cast import browser, copy_record, make_client, make_contact, make_lead, make_user, page_text
 from tests.queued_jobs import queued_jobs
 
 pytestmark = pytest.mark.django_db
@@ -200,3 +201,13 @@ def test_grey_is_no_colour_and_the_database_refuses_two_spellings(mia):
     with pytest.raises(IntegrityError), transaction.atomic():
         Client.objects.create(name="X", tags=["a", "A"])
     assert not Contact.objects.exists()
+
+
+def test_merge_of_tags_is_shown_with_exact_counts(mia, monkeypatch):
+    monkeypatch.setattr(screen, "MAX_COUNT", 2)
+    copy_record(make_client(), 5, lambda number: {"tags": ["vip", "gold"] if number < 4 else ["vip"]})
+    counted = {label: (str(count), str(both)) for label, count, both in screen.describe_rename("vip", "gold")["tables"]}
+    assert counted["Clients"] == ("5", "4")
+    monkeypatch.setattr(screen, "exact_count", lambda rows: None)  # as if it took too long
+    counted = {label: (str(count), str(both)) for label, count, both in screen.describe_rename("vip", "gold")["tables"]}
+    assert counted["Clients"] == ("2+", "2+")

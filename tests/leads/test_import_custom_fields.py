@@ -6,10 +6,20 @@ import pytest
 from django.contrib.auth.models import Group
 
 from crm.exceptions import InvalidInput
-from crm.models import Client, CustomField
+from crm.models import Client, CustomField, CustomFieldKind
+from crm.models.custom_field import KINDS_WITH_CHOICES, REFERENCE_TABLES
+from crm.records.custom_fields.schemas import value_schema
+from crm.screens.json_forms.conversion import ValueCheck
+from leads.importing import rows
+from leads.importing.custom_fields import CustomFields
+from leads.importing.exceptions import InvalidCell
+from leads.importing.files.tables import TableFile
 from leads.importing.screens.examples import ChangeWords
 from leads.importing.tables.fields import LEFT_OUT
 from leads.importing.tables.registry import table_named
+from leads.importing.values.line_questions import LineQuestion
+from leads.importing.values.parsers import UNDECIDED
+from leads.lines.questions import SCHEMA_BY_QUESTION_KIND
 from leads.models import Lead
 from tests.cast import browser, make_client, make_contact, make_lead, make_policy, make_ticket
 from tests.leads.import_files import counts, import_text
@@ -69,13 +79,37 @@ def test_exported_clients_come_back_with_every_kind_of_custom_field(max):
     assert (ava.email, ava.phone) == ("ava@x.example", "")
 
 
-def test_column_called_as_a_label_is_a_custom_field_unless_a_field_needs_it():
-    make_field("worth", "Value", "money", "leads.lead")
-    import_text("leads", "Name,Amount,Value\nAnn,100,5\n")
-    import_text("leads", "Name,Value\nBob,7\n")
+@pytest.mark.parametrize("label", ["Referred by", "Premium", "Employer", "Product", "Created", "Opt out", "Won"])
+def test_column_called_as_a_label_is_its_custom_field_and_no_guess(label):
+    import_text("leads", f"Name,{label}\nAnn,yes\n")
+    make_field("own", label, table="leads.lead")
+    import_text("leads", f"Name,{label}\nBob,yes\n")
     ann, bob = Lead.objects.order_by("contact_name")
-    assert (ann.estimated_value, ann.custom_fields) == (100, {"worth": 5})
-    assert (bob.estimated_value, bob.custom_fields) == (7, {})
+    assert bob.custom_fields == {"own": "yes"}
+    assert ann.custom_fields != bob.custom_fields
+
+
+@pytest.mark.parametrize("label", ["Email", "Source detail", "Website", "Value", "Tags"])
+def test_column_called_as_a_field_is_that_field_whatever_custom_fields_are_called(label):
+    make_field("own", label, table="leads.lead")
+    import_text("leads", f"Name,{label}\nAnn,\nBob,7\n")
+    assert "own" not in Lead.objects.get(contact_name="Bob").custom_fields
+    import_text("leads", f"Name,{label},Custom field: {label}\nCid,,x\n")
+    assert Lead.objects.get(contact_name="Cid").custom_fields == {"own": "x"}
+
+
+def test_a_custom_field_called_as_a_person_gives_way_where_nothing_else_names_one():
+    make_field("own", "Employer", table="leads.lead")
+    import_text("leads", "Employer,Age\nAcme,5\n")
+    (lead,) = Lead.objects.all()
+    assert (lead.company_name, lead.custom_fields) == ("Acme", {"Age": 5})
+
+
+@pytest.mark.parametrize("heading", ["Est. premium", "Estimated premium", "Est Annual Premium", "Expected value"])
+def test_a_supposed_premium_is_the_value_of_a_lead_with_a_reason(heading):
+    outcome = import_text("leads", f"Name,{heading}\nAnn,1200\n")
+    assert Lead.objects.get().estimated_value == 1_200
+    assert any("estimated_value" in line and "by its name" in line for line in outcome.preview.describe())
 
 
 def test_cell_that_does_not_fit_its_custom_field_is_kept_and_reported():
@@ -171,3 +205,88 @@ def test_page_of_an_import_names_changed_references_to_readers_who_may_open_them
     lines = {user: ChangeWords(table_named("clients"), user).describe(change) for user in (ann, max)}
     assert lines[max] == [("referrer", "Secret Sam", "Olga"), ("other", "a", "b")]
     assert lines[ann][0] == ("referrer", "Another owner’s client", "Olga")
+
+
+NAUGHTY_TEXTS = [
+    *("x" * 600, "x" * 12_000, "a\tb", "two  spaces", "line\nbreak", "\ufeff", "😀", "<b>", "=1+1", "0", "-0", "1e400"),
+    *("NaN", "Infinity", "1e5", "1_000", "٣", "1.5", "1,200", "12 %", "$5", "yes", "Y", "maybe", "null", "true", "[]"),
+    *("2026-02-30", "0000-01-01", "2026-05-01", "1.5.2026", "May 2026", "10000-01-01", "2026-05-01T25:00", "tomorrow"),
+    *("2026-05-01 10:00", "24:00", "ann@x.example", "Ann <ann@x.example>", "a@x.example; b@x.example", "ann@", "@"),
+    *("mailto:ann@x.example", "x.example", "https://x.example", "javascript:alert(1)", "ftp://x", "http://"),
+    *("https://a b", f"https://x.example/{'y' * 600}", "555 010 0199", "p:+15550100199", "12", "call me", "1" * 40),
+    *("5550100199; 5550100188", "1.5E+10", "Cat", "cat, Cat", "cat;bird", "gold", "Bird"),
+]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CustomFieldKind if kind not in REFERENCE_TABLES])
+def test_what_an_import_reads_of_a_cell_is_what_a_form_accepts(kind):
+    choices = {"cat": "Cat", "gold": "Gold"} if kind in KINDS_WITH_CHOICES else {}
+    field = CustomField(
+        key="one", label="One", kind=kind, choices=[{"value": value, "label": name} for value, name in choices.items()]
+    )
+    parse = CustomFields.of([field]).parser("one", [], UNDECIDED)
+    check, read = ValueCheck(value_schema(field)), 0
+    for text in NAUGHTY_TEXTS:
+        try:
+            value = parse(text)
+        except InvalidCell:
+            continue
+        read += 1
+        assert (text[:40], check.reason(value)) == (text[:40], "")
+        json.dumps(value, allow_nan=False)
+    assert 0 < read < len(NAUGHTY_TEXTS)
+
+
+def test_cell_that_no_form_would_accept_stays_text_and_is_reported():
+    make_field("web", "Web page", "link")
+    make_field("second", "Second email", "email")
+    make_field("joined", "Joined", "date")
+    text = "Name,Web page,Second email,Joined\nAva,ava.example,12,20269999\nBea,call me,b@x.example,\n"
+    outcome = import_text("clients", text)
+    assert dict(outcome.doubt_counts) == {
+        "Web page is not a web address.": 1,
+        "Second email is not an email address.": 1,
+        "Joined is not a real date (day and month may be swapped).": 1,
+    }
+    ava, bea = Client.objects.order_by("name")
+    assert ava.custom_fields == {"web": "https://ava.example", "second": "12", "joined": "20269999"}
+    assert bea.custom_fields == {"web": "call me", "second": "b@x.example"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        *(SCHEMA_BY_QUESTION_KIND[kind] for kind in ("text", "long_text", "number", "whole_number", "money", "yes_no")),
+        *(SCHEMA_BY_QUESTION_KIND[kind] for kind in ("date", "date_time", "link", "email", "phone")),
+        {"type": "string", "enum": ["cat", "gold"]},
+        {"type": "string", "pattern": "^[0-9]{2}$"},
+        {"type": "string", "minLength": 9, "maxLength": 12},
+        {"type": "number", "minimum": 1, "maximum": 20},
+    ],
+)
+def test_an_answer_that_an_import_reads_fits_its_question(schema):
+    parse = LineQuestion("pet", "one", "Pet", "One", schema, 1).parser([], "", "")
+    check, read = ValueCheck(schema), 0
+    for text in NAUGHTY_TEXTS:
+        try:
+            value = parse(text)
+        except InvalidCell:
+            continue
+        read += 1
+        assert (text[:40], check.reason(value)) == (text[:40], "")
+    assert 0 < read < len(NAUGHTY_TEXTS)
+
+
+def test_file_with_references_is_read_once_in_parts(monkeypatch):
+    make_field("by", "Referred by", "client")
+    olga = make_client(name="Olga Olsen")
+    passes, whole = [], TableFile.rows
+    monkeypatch.setattr(TableFile, "rows", lambda file: passes.append(file) or whole(file))
+    monkeypatch.setattr(rows, "LOOK_UP_CHUNK_SIZE", 2)
+    text = "Name,Referred by\n" + "".join(f"Client {number},Olga Olsen\n" for number in range(5))
+    assert counts(import_text("clients", text)) == (5, 5, 0, 0)
+    assert Client.objects.filter(custom_fields={"by": str(olga.pk)}).count() == 5
+    with_references = len(passes)
+    passes.clear()
+    import_text("clients", text.replace("Referred by", "Friend").replace("Client ", "Other "))
+    assert with_references == len(passes)

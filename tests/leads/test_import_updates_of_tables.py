@@ -16,9 +16,11 @@ from crm.records.consent import closed_channels
 from crm.records.local_time import agency_today
 from leads.importing.batches.files import open_stored_file
 from leads.importing.batches.transitions import RUN_IMPORT_TASK, queue_check, save_options, upload_file
+from leads.importing.batches.undo import kept_changes
 from leads.importing.preview import ImportOptions
-from leads.importing.screens.examples import visible_records
+from leads.importing.screens.examples import ChangeWords, visible_records
 from leads.importing.screens.value_rows import load_value_rows
+from leads.importing.tables.registry import table_named
 from leads.models import ImportBatch, ImportChange, Policy, PolicyStatus
 from leads.policies.transitions import cancel
 from tests.cast import browser, make_client, make_contact, make_lead, make_policy, make_user, page_text
@@ -144,6 +146,63 @@ def test_contact_is_updated_and_restored_and_no_two_share_an_address(max):
     assert named_counts(outcome) == {"updated": 1, "duplicates": 1}
     rows = "Contact ID,Name,Email\n8,Bob,taken@x.example\n"
     assert "Two contacts fit the row" in import_text("contacts", rows, duplicates="update").rejected_examples[0][1]
+
+
+def clients_of(contact) -> dict[str, str]:
+    """Return the roles of a contact by the name of the client."""
+    return dict(ContactClient.objects.filter(contact=contact).values_list("client__name", "role"))
+
+
+@pytest.mark.parametrize("policy", ["update", "fill"])
+def test_contact_gets_the_further_clients_and_leads_that_a_file_names_and_undoing_takes_them(max, policy):
+    ann = make_contact(name="Ann", email="ann@x.example", title="CFO")
+    for name in ("Acme", "Birch", "Cedar"):
+        make_client(name=name)
+    lead = make_lead(contact_name="Lee Lead")
+    ContactClient.objects.create(contact=ann, client=Client.objects.get(name="Acme"), role="technical")
+    before = state(ann)
+    rows = (
+        "Name,Email,Client,Lead name,Role\nAnn,ann@x.example,Birch,,financial\nAnn,ann@x.example,Cedar,Lee Lead,owner\n"
+        "Ann,ann@x.example,Acme,,owner\nAnn,ann@x.example,Birch,,owner\n"
+    )
+    assert named_counts(import_text("contacts", rows, duplicates="skip")) == {"duplicates": 4}
+    assert clients_of(ann) == {"Acme": "technical"}
+    outcome = import_text("contacts", rows, by=max, duplicates=policy)
+    assert named_counts(outcome) == {"updated": 1, "duplicates": 3}
+    assert clients_of(ann) == {"Acme": "technical", "Birch": "financial", "Cedar": "decision_maker"}
+    assert lead.contact_links.get().contact == ann
+    words = ChangeWords(table_named("contacts"), max).describe(ImportChange.objects.get().changes)
+    assert ("Clients", "", "+ Birch, Cedar") in words and ("Leads", "", "+ Lee Lead") in words
+    line = ActivityLog.objects.for_target(ann).get(verb="changed")
+    assert line.summary.endswith("Clients, Leads")
+    batch = last_batch()
+    assert import_text("contacts", rows, by=max, duplicates=policy).updated == 0
+    assert undo(batch, by=max).updated_count == 0
+    assert clients_of(ann) == {"Acme": "technical"} and not lead.contact_links.exists()
+    assert state(ann) == before and not ImportChange.objects.exists()
+
+
+def test_link_of_a_contact_that_people_have_changed_since_stays_and_is_listed(max):
+    ann = make_contact(name="Ann", email="ann@x.example")
+    for name in ("Birch", "Cedar", "Dogwood"):
+        make_client(name=name)
+    rows = "Name,Email,Client\n" + "".join(f"Ann,ann@x.example,{name}\n" for name in ("Birch", "Cedar", "Dogwood"))
+    import_text("contacts", rows, by=max, duplicates="fill")
+    links = {link.client.name: link for link in ContactClient.objects.filter(contact=ann).select_related("client")}
+    links["Birch"].role = "financial"
+    links["Birch"].save()
+    links["Cedar"].delete()
+    batch = undo(last_batch(), by=max)
+    assert clients_of(ann) == {"Birch": "financial"}
+    assert [one.reason for one in kept_changes(batch, max)] == ["Clients"]
+
+
+def test_contact_is_not_linked_to_a_client_that_the_importer_may_not_open(ann, bob):
+    ann.user_permissions.add(Permission.objects.get(codename="add_importbatch"))
+    make_client(name="Secret", assigned_to=bob)
+    contact = make_contact(name="Cid", email="cid@x.example")
+    outcome = import_text("contacts", "Name,Email,Client\nCid,cid@x.example,Secret\n", by=ann, duplicates="update")
+    assert named_counts(outcome) == {"refused": 1} and clients_of(contact) == {}
 
 
 def test_earlier_address_of_a_contact_stays_away_if_another_has_it_by_now(max):

@@ -12,7 +12,7 @@ from django.db import connection, models
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from crm.models import CustomField
+from crm.models import CustomField, Merge
 from crm.models.custom_field import REFERENCE_TABLES
 
 # Live rows by the GIN index of the column; deleted ones are few. Other programs may write keys in capitals.
@@ -25,6 +25,11 @@ EMPTY_MISSING_SQL = sql.SQL("""
     UPDATE {table} AS referring SET custom_fields = custom_fields - {key}, updated_at = now()
      WHERE custom_fields ? {key} AND json_uuid(custom_fields, {key}) IS NOT NULL
        AND NOT EXISTS (SELECT FROM {target} AS target WHERE target.id = json_uuid(referring.custom_fields, {key}))
+""")
+FIND_LOSERS_SQL = sql.SQL("""
+    SELECT DISTINCT target.id, target.merged_into_id
+      FROM {table} AS referring JOIN {target} AS target ON target.id = json_uuid(referring.custom_fields, {key})
+     WHERE referring.custom_fields ? {key} AND target.merged_into_id IS NOT NULL
 """)
 ROW_STATES = ("NULL", "NOT NULL")
 
@@ -105,3 +110,29 @@ def empty_missing(field: CustomField) -> None:
     key = sql.SQL("{}::text").format(sql.Literal(field.key))
     with connection.cursor() as cursor:
         cursor.execute(EMPTY_MISSING_SQL.format(table=table, target=target, key=key).as_string())
+
+
+def follow_merges(field: CustomField) -> None:
+    """Let `field` refer to the winners of merges that took place while the field had another kind.
+
+    The merges remember it, so that undoing one takes these values back.
+    """
+    model = apps.get_model(field.refers_to)
+    if not any(one.name == "merged_into" for one in model._meta.fields):
+        return
+    while losers := find_losers(field, model):
+        for loser, winner in losers:
+            ids = change_values(field, MOVE_SQL, loser, winner)
+            moved = MovedValues(table=field.table, key=field.key, ids=ids)
+            for merge in Merge.objects.in_force().filter(table=field.refers_to, loser_id=loser).select_for_update():
+                merge.moved["custom_fields"] = [*merge.moved.get("custom_fields", []), moved]
+                merge.save(update_fields=["moved"])
+
+
+def find_losers(field: CustomField, model: type[models.Model]) -> list[tuple[Any, Any]]:
+    """Return each merged record of `model` that `field` refers to, with the one that it was merged into."""
+    table, target = (sql.Identifier(one._meta.db_table) for one in (apps.get_model(field.table), model))
+    key = sql.SQL("{}::text").format(sql.Literal(field.key))
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_LOSERS_SQL.format(table=table, target=target, key=key).as_string())
+        return cursor.fetchall()

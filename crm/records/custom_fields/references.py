@@ -18,7 +18,6 @@ from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.base import Record
 from crm.records.custom_fields.schemas import Schema
 
-# As `json_uuid` of the database.
 RECORD_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 # What the names of the records of a table are made of besides their own columns.
 NAME_PARTS = {"leads.policy": ("insurance_type",)}
@@ -40,6 +39,16 @@ def record_key(value: Any) -> str:
     return value.lower() if isinstance(value, str) and RECORD_KEY.fullmatch(value) else ""
 
 
+def stored_record_key(value: Any) -> str:
+    """Return the key of the record that a stored `value` refers to; empty if it is none.
+
+    Filters find small letters and, from other programs, capitals. A mixture of them is a text, as for `json_uuid` of
+    the database.
+    """
+    key = record_key(value)
+    return key if value in (key, key.upper()) else ""
+
+
 def may(user: User, verb: str, model: type[models.Model]) -> bool:
     """Return whether `user` has the permission to `verb` the records of `model`."""
     return user.has_perm(f"{model._meta.app_label}.{get_permission_codename(verb, model._meta)}")
@@ -57,6 +66,17 @@ def referable_records(table: str, user: User | None) -> models.QuerySet:
     if user is None:
         return rows
     return rows.visible_to(user) if may(user, "view", model) else rows.none()
+
+
+def named_records(table: str, reader: User | None) -> models.QuerySet:
+    """Return the records of `table` (a model label) that `ReferenceNames` names to `reader`."""
+    model = apps.get_model(table)
+    if reader is None:
+        return model._base_manager.none()
+    if not issubclass(model, Record):
+        return model._base_manager.all()
+    rows = model.everything if may(reader, "restore", model) else model.objects
+    return rows.visible_to(reader) if may(reader, "view", model) else rows.none()
 
 
 def explain_reference(field: CustomField, value: Any, before: Any, user: User | None) -> str:
@@ -96,12 +116,12 @@ class ReferenceNames:
 
     def __init__(self, table: str, reader: User | None, stored: Collection[Any] | None = None) -> None:
         self.table, self.model, self.reader = table, apps.get_model(table), reader
-        self.stored = None if stored is None else {record_key(value) for value in stored}
-        self.noun = self.model._meta.verbose_name
+        self.stored = None if stored is None else {stored_record_key(value) for value in stored}
+        self.noun, self.nouns = self.model._meta.verbose_name, self.model._meta.verbose_name_plural
         self.loaded: dict[str, ReferenceName] = {}
 
     def __getitem__(self, value: str) -> ReferenceName:
-        key = record_key(value)
+        key = stored_record_key(value)
         if not key:  # a text in the place of a reference
             return ReferenceName(value)
         self.load([key])
@@ -109,7 +129,7 @@ class ReferenceNames:
 
     def load(self, values: Iterable[Any]) -> None:
         """Read the records that are not read yet."""
-        keys = {key for value in values if (key := record_key(value))} - self.loaded.keys()
+        keys = {key for value in values if (key := stored_record_key(value))} - self.loaded.keys()
         if not keys:
             return
         if self.reader is None:

@@ -24,7 +24,7 @@ from crm.models import (
 from crm.models.kind_change import TRANSITIONS
 from crm.models.schema_change import UNDECIDED_STATES, JsonColumn
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
-from crm.records.custom_fields.reference_moves import empty_missing
+from crm.records.custom_fields.reference_moves import empty_missing, follow_merges
 from crm.runtime.job_queue import configure_job, enqueue
 from crm.schema.kind_changes.conversion import KIND_COLUMNS, explain_kinds, is_filled
 from crm.schema.kind_changes.stored_values import has_key, restore_batch, write_batch
@@ -221,9 +221,13 @@ def undo_batch(change: KindChange, stored: list[int]) -> None:
 
 @transaction.atomic
 def finish_undo(change: KindChange) -> None:
-    """Save that the old values are restored. References to records that were purged since are emptied."""
+    """Save that the old values are restored.
+
+    References to records that were purged since are emptied; those to records that were merged name the winners.
+    """
     if change.field.refers_to:
         empty_missing(change.field)
+        follow_merges(change.field)
     finish_change(change, KindChangeState.UNDONE, "undone kind", "Undid the change of the kind")
 
 

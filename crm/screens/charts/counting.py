@@ -49,11 +49,13 @@ class Chart:
 def count_groups(
     rows: models.QuerySet, grouping: Grouping, amount: Amount | None, filters: Sequence[tuple[str, str]]
 ) -> Chart:
-    """Return `rows` in groups, in two statements. `filters` are the parameters of the list of these rows."""
+    """Return `rows` in groups, in a few statements. `filters` are the parameters of the list of these rows."""
+    rows = rows.filter(grouping.rows).order_by()
     is_blank = Case(When(grouping.blank, then=True), default=False)
-    columns = (grouping.value, is_blank, amount.value if amount else NO_AMOUNT)
     try:
-        sql, params = rows.filter(grouping.rows).order_by().values_list(*columns).query.sql_with_params()
+        grouping = grouping.adapt(rows) if grouping.adapt else grouping
+        columns = (grouping.value, is_blank, amount.value if amount else NO_AMOUNT)
+        sql, params = rows.values_list(*columns).query.sql_with_params()
     except EmptyResultSet:
         return Chart([], ChartGroup("Total", 0, None))
     with connection.cursor() as cursor:
@@ -61,11 +63,13 @@ def count_groups(
         total = ChartGroup("Total", *cursor.fetchone(), query=urlencode(filters))
         cursor.execute(groups_sql(grouping, by_amount=amount is not None).format(rows=sql), params)
         found = cursor.fetchall()
+    if grouping.load:
+        grouping.load(value for value, *_ in found)
     groups = [
         make_group(name_group(grouping, value, is_blank), count, added, filters)
         for value, is_blank, count, added in found[:MAX_GROUPS]
     ]
-    if grouping.is_time:
+    if grouping.is_ordered:
         groups.reverse()
     return Chart(with_shares(groups, by_amount=amount is not None), total, len(found) > MAX_GROUPS)
 
@@ -80,7 +84,7 @@ def groups_sql(grouping: Grouping, *, by_amount: bool) -> str:
         key=key,
         rows="{rows}",
         elements=ELEMENTS_SQL if grouping.is_list else "",
-        order=f"{key} DESC NULLS LAST" if grouping.is_time else f"{size} DESC NULLS LAST, {key}",
+        order=f"{key} DESC NULLS LAST" if grouping.is_ordered else f"{size} DESC NULLS LAST, {key}",
         # One more than the chart shows tells that there are more.
         limit=MAX_GROUPS + 1,
     )

@@ -4,22 +4,29 @@ Each group names the filters of the list that find its rows, so a chart counts w
 """
 
 from calendar import monthrange
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any, NamedTuple
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import Case, Exists, F, Func, OuterRef, Q, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, TruncMonth
+from django.db.models.lookups import Exact, IsNull
+from django.utils.text import capfirst
 
-from crm.models import CustomFieldKind
+from crm.models import CustomField, CustomFieldKind, User
+from crm.records.custom_fields.references import ReferenceNames, named_records
 from crm.records.local_time import format_month
-from crm.screens.custom_fields.conditions import MAX_DATE, MIN_DATE, is_empty
+from crm.screens.charts.ranges import Ranges, find_ranges
+from crm.screens.custom_fields.conditions import MAX_DATE, MIN_DATE, is_empty, stored_value
 from crm.screens.custom_fields.filters import END_SUFFIX, OPERATOR_SUFFIX, YES_NO_LABELS, parameter_name
 from crm.screens.custom_fields.sort_keys import SORT_KEYS, FilterField, JsonMember, NumericField, holder
-from crm.text.numbers import plain_digits, read_json_number
+from crm.screens.json_forms.display import number_text, with_unit
+from crm.text.numbers import parse_typed_number, plain_digits, read_json_number
 
 NO_VALUE, OTHER_VALUES = "No value", "Values of another kind"
 # What a filter of a list calls the rows without a value.
@@ -60,7 +67,10 @@ class Grouping:
     `value` is the group of a row as text, null if it has none; with `is_list`, an array of texts, and the row is in
     the group of each. Where null may also mean a value that does not fit, `blank` are the rows without any. `rows` are
     those that have a group at all. `case_function` is the function of the database by which the filter unites the
-    spellings of a value. `is_time` puts the groups in their own order, the others in that of their size.
+    spellings of a value. `is_ordered` puts the groups in their own order, the others in that of their size.
+
+    Where the groups depend on the rows, `adapt` returns the grouping of these rows. `load` reads at once what
+    `describe` needs of several groups.
     """
 
     name: str
@@ -69,7 +79,9 @@ class Grouping:
     describe: Callable[[str | None], GroupName]
     is_list: bool = False
     case_function: str = ""
-    is_time: bool = False
+    is_ordered: bool = False
+    adapt: Callable[[models.QuerySet], "Grouping"] | None = None
+    load: Callable[[Iterable[Any]], None] | None = None
     blank: Q = field(default_factory=lambda: Q(pk__isnull=False))
     rows: Q = field(default_factory=Q)
     # The JSON column and the key whose use the chart is.
@@ -103,7 +115,7 @@ def find_groupings(chart: ListChart, filterset: Any) -> dict[str, Grouping]:
     custom_fields = filterset.custom_fields
     questions = (one for one in custom_fields.questions.values() if not one.is_repeated)
     for defined in (*custom_fields.fields.values(), *questions):
-        groupings.extend(field_groupings(defined))
+        groupings.extend(field_groupings(defined, custom_fields.reader))
     return {one.name: one for one in groupings}
 
 
@@ -112,11 +124,8 @@ def find_amounts(chart: ListChart, filterset: Any) -> dict[str, Amount]:
     amounts = [Amount(column, label, F(column)) for label, column in chart.amounts.items()]
     for defined in filterset.custom_fields.fields.values():
         if defined.kind in {CustomFieldKind.NUMBER, CustomFieldKind.MONEY}:
-            key = SORT_KEYS[defined.kind]
-            value = Func(
-                holder(defined), models.Value(defined.key), function=key.value_function, output_field=NumericField()
-            )
-            amounts.append(Amount(parameter_name(defined), defined.label, value, defined.kind == CustomFieldKind.MONEY))
+            is_money = defined.kind == CustomFieldKind.MONEY
+            amounts.append(Amount(parameter_name(defined), defined.label, typed_value(defined), is_money))
     return {one.name: one for one in amounts}
 
 
@@ -149,11 +158,19 @@ def text_group(name: str, value: str, label: str = "") -> GroupName:
     return GroupName(label or value, ((name, value),) if value == value.strip() else None)
 
 
-def field_groupings(defined: FilterField) -> Iterator[Grouping]:
+def field_groupings(defined: FilterField, reader: User | None) -> Iterator[Grouping]:
     """Yield the grouping by a custom field or question; none for a kind whose values are not in groups."""
     make = GROUPINGS_BY_KIND.get(defined.kind)
-    if make:
+    if defined.refers_to:
+        yield group_by_reference(defined, reader)
+    elif make:
         yield make(defined)
+
+
+def condition_params(name: str, operator: str, *values: str) -> Params:
+    """Return the filter by the field `name`, as the address of a list has it."""
+    params = ((f"{name}{OPERATOR_SUFFIX}", operator), (name, *values[:1]), (f"{name}{END_SUFFIX}", *values[1:]))
+    return tuple(one for one in params if len(one) == 2)
 
 
 def group_field(
@@ -161,7 +178,7 @@ def group_field(
 ) -> Grouping:
     """Return the grouping by `value`; where it is null, the field is empty, or of another kind than its own."""
     name = parameter_name(defined)
-    empty = GroupName(NO_VALUE, ((f"{name}{OPERATOR_SUFFIX}", "empty"),))
+    empty = GroupName(NO_VALUE, condition_params(name, "empty"))
     return Grouping(
         name,
         defined.label,
@@ -171,6 +188,17 @@ def group_field(
         rows=defined.scope & defined.asked,
         json_field=defined,
         **options,
+    )
+
+
+def typed_value(defined: FilterField, reference: type[F] = F) -> Func:
+    """Return the value of a field in a row by its kind, null if there is none that fits.
+
+    The row is that of an outer query if `reference` is an OuterRef.
+    """
+    key = SORT_KEYS[defined.kind]
+    return Func(
+        holder(defined, reference), Value(defined.steps[-1]), function=key.value_function, output_field=key.value_field
     )
 
 
@@ -209,14 +237,8 @@ def group_by_yes_no(defined: FilterField) -> Grouping:
 
 def group_by_month(defined: FilterField) -> Grouping:
     """Group by the month of a date, or of a moment as the reader counts days."""
-    name, key = parameter_name(defined), SORT_KEYS[defined.kind]
-    value = Func(
-        holder(defined),
-        models.Value(defined.steps[-1]),
-        function=key.value_function,
-        output_field=key.value_field,
-    )
-    month = Cast(Cast(TruncMonth(value), models.DateField()), models.TextField())
+    name = parameter_name(defined)
+    month = Cast(Cast(TruncMonth(typed_value(defined)), models.DateField()), models.TextField())
 
     def describe(text: str) -> GroupName:
         try:
@@ -226,10 +248,65 @@ def group_by_month(defined: FilterField) -> Grouping:
         last = first.replace(day=monthrange(first.year, first.month)[1])
         if first < MIN_DATE or last > MAX_DATE:  # filters do not compare with such days
             return GroupName(format_month(first), None)
-        between = ((f"{name}{OPERATOR_SUFFIX}", "between"), (name, text), (f"{name}{END_SUFFIX}", last.isoformat()))
-        return GroupName(format_month(first), between)
+        return GroupName(format_month(first), condition_params(name, "between", text, last.isoformat()))
 
-    return group_field(defined, month, describe, is_time=True)
+    return group_field(defined, month, describe, is_ordered=True)
+
+
+def group_by_range(defined: FilterField) -> Grouping:
+    """Group by ranges of numbers, which depend on the rows."""
+    number = typed_value(defined)
+    return replace(
+        group_in_ranges(defined, Ranges((), Decimal(1))),
+        adapt=lambda rows: group_in_ranges(defined, find_ranges(rows, number)),
+    )
+
+
+def group_in_ranges(defined: FilterField, ranges: Ranges) -> Grouping:
+    borders = Value([*ranges.borders], ArrayField(NumericField()))
+    index = Func(typed_value(defined), borders, function="width_bucket", output_field=models.IntegerField())
+    # The numbers of the ranges have one digit, so their texts sort as the ranges do.
+    value = Cast(index, models.TextField())
+    return group_field(defined, value, lambda text: name_range(defined, ranges, int(text)), is_ordered=True)
+
+
+def name_range(defined: FilterField, ranges: Ranges, index: int) -> GroupName:
+    """Return what a range is called, and its filter: none where a filter cannot read one of its borders."""
+    is_money = defined.kind == CustomFieldKind.MONEY
+    label = ranges.describe(
+        index, lambda number: with_unit(number_text(number, is_money=is_money), "$" if is_money else "")
+    )
+    operator, bounds = ranges.condition(index)
+    can_be_asked = all(is_read_exactly(bound, is_compared=operator == "is") for bound in bounds)
+    texts = [format(bound, "f") for bound in bounds]
+    return GroupName(label, condition_params(parameter_name(defined), operator, *texts) if can_be_asked else None)
+
+
+def is_read_exactly(number: Decimal, *, is_compared: bool) -> bool:
+    """Whether a filter reads `number` without a loss. One that `is_compared` is looked up as a float in JSON."""
+    is_read = parse_typed_number(format(number, "f")) == number
+    return is_read and (not is_compared or Decimal(repr(stored_value(number))) == number)
+
+
+def group_by_reference(defined: CustomField, reader: User | None) -> Grouping:
+    """Group by the record that a field refers to; those that the reader may not open are one group."""
+    name, names = parameter_name(defined), ReferenceNames(defined.refers_to, reader)
+    key, hidden = typed_value(defined), ""
+    named = named_records(defined.refers_to, reader).filter(Exact(F("pk"), typed_value(defined, OuterRef)))
+    text = Cast(key, models.TextField())
+    value = Case(
+        When(IsNull(key, True), then=None),
+        When(Exists(named), then=text),
+        default=Value(hidden),
+        output_field=text.output_field,
+    )
+
+    def describe(text: str) -> GroupName:
+        if text == hidden:
+            return GroupName(f"{capfirst(names.nouns)} that you may not open", None)
+        return GroupName(names[text].text, condition_params(name, "is", text))
+
+    return replace(group_field(defined, value, describe), load=names.load)
 
 
 GROUPINGS_BY_KIND: dict[str, Callable[[FilterField], Grouping]] = {
@@ -237,6 +314,8 @@ GROUPINGS_BY_KIND: dict[str, Callable[[FilterField], Grouping]] = {
     CustomFieldKind.CHOICE.value: group_by_choice,
     CustomFieldKind.CHOICES.value: group_by_choices,
     CustomFieldKind.YES_NO.value: group_by_yes_no,
+    CustomFieldKind.NUMBER.value: group_by_range,
+    CustomFieldKind.MONEY.value: group_by_range,
     CustomFieldKind.DATE.value: group_by_month,
     CustomFieldKind.DATE_TIME.value: group_by_month,
 }

@@ -175,9 +175,9 @@ class JsonMember(Func):
         super().__init__(data, Value(key), output_field=models.JSONField())
 
 
-def holder(field: FilterField) -> models.expressions.Combinable:
+def holder(field: FilterField, reference: type[F] = F) -> models.expressions.Combinable:
     """Return the JSON object in a row that holds the value of `field`: its column, or a group in it."""
-    data: models.expressions.Combinable = F(field.column)
+    data: models.expressions.Combinable = reference(field.column)
     for step in field.steps[:-1]:
         data = JsonMember(data, step)
     return data

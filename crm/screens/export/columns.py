@@ -14,7 +14,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from crm.models import CustomField, FieldUse, User
 from crm.records.consent import closed_channels
-from crm.records.custom_fields.references import ReferenceNames, record_key
+from crm.records.custom_fields.references import ReferenceNames, stored_record_key
 from crm.records.field_usage import count_use
 from crm.records.json_keys import key_path
 
@@ -179,7 +179,7 @@ def reference_cell(value: Any, names: ReferenceNames) -> Any:
 
     An import leaves what a blank cell stands for as it is.
     """
-    key = record_key(value)
+    key = stored_record_key(value)
     if not key:
         return value
     return f"{names[key].text} ({key})" if names[key].can_be_chosen else None

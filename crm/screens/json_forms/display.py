@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Self
 
 from django.utils.dateparse import parse_date, parse_datetime
@@ -85,9 +86,10 @@ def value_text(value: Any, schema: Schema) -> str:
     return choice_label(value, schema) if value in schema.get("enum", ()) else moment_text(str(value))
 
 
-def number_text(value: float, *, is_money: bool) -> str:
-    has_groups = is_money or abs(value) >= MIN_GROUPED_NUMBER
-    return f"{value:,}" if has_groups else str(value)
+def number_text(value: float | Decimal, *, is_money: bool) -> str:
+    grouping = "," if is_money or abs(value) >= MIN_GROUPED_NUMBER else ""
+    # A decimal without an exponent.
+    return f"{value:{grouping}{'f' if isinstance(value, Decimal) else ''}}"
 
 
 def with_unit(text: str, unit: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 
 from crm.exceptions import InvalidInput
+from crm.records.custom_fields.references import stored_record_key
 from crm.runtime.lazy_module import LazyModule
 from crm.screens.json_forms.schema import Schema, is_object, is_object_list, ordered_properties
 from crm.text.addresses import clean_address
@@ -72,6 +73,7 @@ FORMAT_CHECKS: dict[str, Callable[[Any], bool]] = {
     "email": is_email_address,
     "link": lambda value: not isinstance(value, str) or is_web_link(value),
     "phone": is_phone_number,
+    "uuid": lambda value: not isinstance(value, str) or bool(stored_record_key(value)),
 }
 FORMAT_NAMES = {
     "email": "an email address",

@@ -10,7 +10,7 @@ from django.db import models
 
 from crm.models import User
 from crm.records.base import Record
-from crm.records.custom_fields.references import with_names
+from crm.records.custom_fields.references import ReferenceNames, with_names
 from crm.records.history import display_value
 from crm.records.transitions import permission_name
 from crm.screens.custom_fields.display import custom_fields_schema
@@ -93,6 +93,8 @@ class ChangeWords:
         self.questions = load_questions() if table.has_line_questions else {}
         fields = custom_fields_schema(table.model._meta.label_lower)["properties"]
         self.references = {key: with_names(one, reader) for key, one in fields.items() if "refersTo" in one}
+        links = table.updates.links if table.updates else ()
+        self.linked = {link.name: ReferenceNames(link.model, reader) for link in links}
         self.names: dict[str, dict[str, str]] = {
             "status_id": {stage.pk: stage.label for stage in LeadStatus.objects.all()},
             "insurance_type_id": {str(line.pk): line.name for line in InsuranceType.everything.all()},
@@ -112,6 +114,9 @@ class ChangeWords:
         label = self.labels.get(column, column)
         if column == "tags":
             return [(label, "", f"+ {', '.join(change)}")]
+        if names := self.linked.get(column):
+            names.load(change)
+            return [(label, "", f"+ {', '.join(names[key].text for key in change)}")]
         if isinstance(change, dict):
             pairs = ((key, pair) for key, pair in change.items() if key != VERSION_KEY)
             return [

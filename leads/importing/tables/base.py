@@ -169,7 +169,8 @@ class ImportTable(ABC):
     def change_labels(self) -> dict[str, str]:
         """Return the label of each column that an import changes, by the name of the column."""
         names = [name for name in self.columns if name not in self.staged and name != "id"]
-        return {self.model._meta.get_field(name).column: self.label_of(name) for name in names}
+        links = {link.name: link.name.capitalize() for link in (self.updates.links if self.updates else ())}
+        return {self.model._meta.get_field(name).column: self.label_of(name) for name in names} | links
 
     @property
     def change_permission(self) -> str:

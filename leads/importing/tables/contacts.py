@@ -25,6 +25,7 @@ from leads.importing.tables.references import (
 from leads.importing.tables.staged import StagedImport
 from leads.importing.tables.statements import insert_activity, insert_imported, insert_records
 from leads.importing.tables.undo import UndoRule
+from leads.importing.updates.links import AddedLink
 from leads.importing.updates.rules import (
     TAGS_SQL,
     Correction,
@@ -141,6 +142,10 @@ CONTACT_UPDATES = UpdateRules(
         ),
     ),
     blocked=((f"changes ? 'email' AND {OTHER_CONTACT_SQL}", ("email",)),),
+    links=(
+        AddedLink("clients", "crm.client", "contact_clients", "contact_id", "client_id", "clients"),
+        AddedLink("leads", "leads.lead", "contact_leads", "contact_id", "lead_id", "leads"),
+    ),
 )
 
 

@@ -16,7 +16,7 @@ INSERT_CHANGES_SQL = f"""
     SELECT %(batch)s, record_id, line, changes FROM imported_updates AS planned WHERE {CHUNK_SQL} ORDER BY number
 """
 UPDATE_RECORDS_SQL = f"""
-    UPDATE {{table}} AS existing SET {{assignments}}, updated_at = %(at)s
+    UPDATE {{table}} AS existing SET {{assignments}}
       FROM imported_updates AS planned WHERE existing.id = planned.record_id AND {CHUNK_SQL}
 """
 INSERT_LINES_SQL = f"""
@@ -53,7 +53,8 @@ def apply_updates(cursor: CursorWrapper, planner: UpdatePlanner, last: int, **va
         cursor.execute(INSERT_CHANGES_SQL.format(**rules.names), chunk)
         cursor.execute(update, chunk)
         updated = cursor.rowcount
-        for statement in (INSERT_LINES_SQL.format(**rules.names), *rules.statements):
+        links = (link.insert for link in rules.links)
+        for statement in (INSERT_LINES_SQL.format(**rules.names), *links, *rules.statements):
             cursor.execute(statement, chunk)
         yield updated
     if rules.finish:
@@ -63,4 +64,5 @@ def apply_updates(cursor: CursorWrapper, planner: UpdatePlanner, last: int, **va
 def planned_assignments(rules: UpdateRules, expressions: dict[str, str], changed: set[str]) -> str:
     """Return the assignments of the columns that change, and those that go with them."""
     own = [f"{name} = planned.new_{name}" for name in expressions if name in changed]
-    return ", ".join(own + [sql for name, sql in rules.assignments.items() if not name or name in changed])
+    further = [sql for name, sql in rules.assignments.items() if not name or name in changed]
+    return ", ".join([*own, *further, "updated_at = %(at)s"])

@@ -15,15 +15,19 @@ CREATE_UPDATES_SQL = """
     DROP TABLE IF EXISTS pg_temp.imported_updates;
     CREATE TEMPORARY TABLE imported_updates ON COMMIT DROP AS
     SELECT imported.number, imported.line, imported.id AS log_id, existing.id AS record_id, {about} AS about_id,
-           existing.updated_at, new.*, {changes} AS changes
+           existing.updated_at, new.*, {changes} || added.links AS changes
       FROM imported_targets AS target JOIN imported_rows AS imported ON imported.number = target.number
       JOIN {table} AS existing ON existing.id = target.record_id
      CROSS JOIN LATERAL (SELECT {moves} AS moves) AS stage
      CROSS JOIN LATERAL (SELECT {values} OFFSET 0) AS new
-     WHERE fate = 'update' AND existing.deleted_at IS NULL AND ({new}) IS DISTINCT FROM ({old});
+     CROSS JOIN LATERAL (SELECT {links} AS links OFFSET 0) AS added
+     WHERE fate = 'update' AND existing.deleted_at IS NULL
+       AND (({new}) IS DISTINCT FROM ({old}) OR added.links <> '{{}}');
     ALTER TABLE imported_updates ADD PRIMARY KEY (number);
     ANALYZE imported_updates
 """
+# A record is found by several rows, which may name several others.
+INDEX_TARGETS_SQL = "CREATE INDEX IF NOT EXISTS imported_targets_record ON imported_targets (record_id)"
 DELETE_EMPTY_SQL = "DELETE FROM imported_updates WHERE changes = '{}'"
 COUNT_KEPT_SQL = """
     SELECT {counts}
@@ -76,8 +80,11 @@ class UpdatePlanner:
             values=", ".join(f"{expression} AS new_{name}" for name, expression in self.expressions.items()),
             new=", ".join(f"new_{name}" for name in columns),
             old=", ".join(f"existing.{name}" for name in columns),
+            links=" || ".join(link.added for link in rules.links) or "'{}'::jsonb",
             **rules.names,
         )
+        if rules.links:
+            self.cursor.execute(INDEX_TARGETS_SQL)
         self.cursor.execute(sql, self.values)
         corrected = [*self.correct()]
         self.cursor.execute(DELETE_EMPTY_SQL)

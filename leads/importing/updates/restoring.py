@@ -23,7 +23,7 @@ FIELDS_SQL = """
     SELECT coalesce(jsonb_object_agg(key, value -> 0) FILTER (WHERE is_same), '{{}}') AS fields,
            coalesce(jsonb_object_agg(key, value) FILTER (WHERE NOT is_same), '{{}}') AS kept
       FROM (SELECT key, value, current -> key IS NOT DISTINCT FROM value -> 1 AND key <> ALL (blocked) AS is_same
-              FROM jsonb_each(changes) WHERE key <> ALL ('{{tags,{objects}}}')) AS entry
+              FROM jsonb_each(changes) WHERE key <> ALL ('{{tags,{apart}}}')) AS entry
 """
 OBJECT_SQL = """
     SELECT coalesce(jsonb_object_agg(key, value) FILTER (WHERE NOT is_same), '{{}}') AS kept,
@@ -57,7 +57,7 @@ COLLECT_SQL = """
 """
 RESTORED_COLUMNS_SQL = "SELECT DISTINCT jsonb_object_keys(fields) FROM undone_changes"
 UPDATE_RECORDS_SQL = """
-    UPDATE {table} AS existing SET {assignments}, updated_at = %(at)s
+    UPDATE {table} AS existing SET {assignments}
       FROM (SELECT undone.record_id, undone.fields, earlier.*
               FROM undone_changes AS undone
              CROSS JOIN LATERAL jsonb_populate_record(NULL::{table}, undone.fields) AS earlier
@@ -111,16 +111,24 @@ def collect_sql(rules: UpdateRules) -> str:
         f"THEN jsonb_build_object('{column}', {column}_entry.kept) ELSE '{{}}' END"
         for column in rules.objects
     ]
-    joins = (f"CROSS JOIN LATERAL ({OBJECT_SQL.format(column=one)}) AS {one}_entry" for one in rules.objects)
+    restored += [non_empty(link.name, f"{link.name}_left.own") for link in rules.links]
+    kept += [non_empty(link.name, f"{link.name}_left.changed") for link in rules.links]
+    joins = [f"CROSS JOIN LATERAL ({OBJECT_SQL.format(column=one)}) AS {one}_entry" for one in rules.objects]
+    joins += [f"CROSS JOIN LATERAL ({link.left}) AS {link.name}_left" for link in rules.links]
     return COLLECT_SQL.format(
         tags=TAGS_SQL if "tags" in rules.update else "'{}'",
         object_fields=" || ".join(restored),
         object_kept=" || ".join(kept),
         blocked=rules.blocked_columns(),
-        fields=FIELDS_SQL.format(objects=",".join(rules.objects)),
+        fields=FIELDS_SQL.format(apart=",".join([*rules.objects, *(link.name for link in rules.links)])),
         joins=" ".join(joins),
         **rules.names,
     )
+
+
+def non_empty(name: str, items: str) -> str:
+    """Return SQL for an object with `items`, a JSON array, under `name`; an empty object if there are none."""
+    return f"CASE WHEN {items} <> '[]' THEN jsonb_build_object('{name}', {items}) ELSE '{{}}' END"
 
 
 def restore_records(
@@ -160,10 +168,14 @@ def restore_records(
 
 def restore_columns(cursor: CursorWrapper, rules: UpdateRules, columns: list[str], values: dict[str, Any]) -> None:
     """Write the earlier values of `columns`, with a line on the timeline of each record."""
+    links = {link.name: link.delete for link in rules.links}
     assignments = [
-        f"{name} = CASE WHEN undone.fields ? '{name}' THEN undone.{name} ELSE existing.{name} END" for name in columns
+        f"{name} = CASE WHEN undone.fields ? '{name}' THEN undone.{name} ELSE existing.{name} END"
+        for name in columns
+        if name not in links
     ]
     assignments += [sql for name, sql in rules.restored_assignments.items() if not name or name in columns]
+    assignments.append("updated_at = %(at)s")
     cursor.execute(UPDATE_RECORDS_SQL.format(assignments=", ".join(assignments), **rules.names), values)
-    for statement in (*rules.restored_statements, INSERT_LINES_SQL.format(**rules.names)):
+    for statement in (*links.values(), *rules.restored_statements, INSERT_LINES_SQL.format(**rules.names)):
         cursor.execute(statement, values)

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import models
 from django.db.backends.utils import CursorWrapper
 
+from leads.importing.updates.links import AddedLink
 from leads.importing.updates.policy import DuplicatePolicy
 
 Expressions = Mapping[str, str]
@@ -74,8 +75,9 @@ class UpdateRules:
     `answers` are further ones for files with answers to the questions of lines. `objects` are the JSON columns, which
     change key by key, `derived` the columns that follow from another and are not listed. `moves` says by policy whether
     the stage moves. `assignments` are set with a column that changes, or always (""). `statements` follow each chunk.
-    `about` is the record that has the line about the change on its timeline: label and key. `blocked` are conditions
-    under which columns keep the value of the import when it is undone.
+    `links` are the records that a row also names, and that the record is linked to. `about` is the record that has the
+    line about the change on its timeline: label and key. `blocked` are conditions under which columns keep the value of
+    the import when it is undone.
     """
 
     model: type[models.Model]
@@ -89,6 +91,7 @@ class UpdateRules:
     kept: Sequence[KeptValue] = ()
     assignments: Mapping[str, str] = field(default_factory=dict)
     statements: Sequence[str] = ()
+    links: Sequence[AddedLink] = ()
     finish: Callable[[CursorWrapper, set[str], Mapping[str, Any]], None] | None = None
     about: tuple[str, str] = ("", "existing.id")
     blocked: Sequence[tuple[str, Iterable[str]]] = ()

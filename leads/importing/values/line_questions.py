@@ -8,15 +8,15 @@ from typing import Any
 
 from crm.screens.json_forms.schema import choice_label, ordered_properties, property_label
 from crm.text.vins import normalize_vin, vin_error
-from leads.importing.cells import CellParser, ChoiceParser, LineParser, normalize_name
+from leads.importing.cells import CellParser, ChoiceParser, full_value, normalize_name
 from leads.importing.exceptions import InvalidCell
 from leads.importing.values.amounts import decimal_mark_of_column, parse_cell_number
+from leads.importing.values.checked_texts import text_parser
 from leads.importing.values.consent import NO_WORDS, YES_WORDS
-from leads.importing.values.dates import DateParser, date_order_of_column
+from leads.importing.values.dates import DateParser, MomentParser, as_moment, date_order_of_column
 from leads.models import InsuranceType
 
 SCALAR_TYPES = frozenset({"string", "number", "integer", "boolean"})
-MAX_TEXT_LENGTH = 5_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ class LineQuestion:
             return NumberParser(kind == "integer", mark, low, high)
         if self.schema.get("format") == "date":
             return DayParser(dates or date_order_of_column(texts))
-        return parse_vin if self.key == "vin" else LineParser(self.schema.get("maxLength", MAX_TEXT_LENGTH))
+        if self.schema.get("format") == "date-time":
+            return MomentTextParser(dates or date_order_of_column(texts))
+        return parse_vin if self.key == "vin" else text_parser(self.schema)
 
 
 def answerable_questions(lines: Iterable[InsuranceType]) -> dict[str, LineQuestion]:
@@ -121,6 +123,16 @@ class NumberParser:
         if self.high is not None and value > self.high:
             raise InvalidCell(f"is more than {self.high}")
         return int(value) if is_whole else float(value)
+
+
+@dataclass(frozen=True)
+class MomentTextParser:
+    """Parse a date and time as JSON holds it; a day is its start."""
+
+    order: str
+
+    def __call__(self, text: str) -> str:
+        return as_moment(full_value(MomentParser(self.order)(text))).isoformat()
 
 
 @dataclass(frozen=True)

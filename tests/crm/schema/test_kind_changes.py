@@ -1,5 +1,7 @@
 """Changing the kind of a custom field: what converts, the preview, the job, and its undoing."""
 
+from uuid import UUID
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import DatabaseError, OperationalError, connection, transaction
@@ -7,7 +9,8 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
-from crm.models import Client, CustomField, KindChangeState, KindChangeValue
+from crm.models import Client, CustomField, KindChangeState, KindChangeValue, Merge
+from crm.records.merging.transitions import merge, unmerge
 from crm.records.transitions import purge, soft_delete
 from crm.schema.change_lock import ChangeLocked, change_lock
 from crm.schema.kind_changes import running, stored_values
@@ -456,6 +459,26 @@ def test_undoing_empties_references_to_records_that_were_purged_since(max, ada):
     after = [Client.objects.get(pk=row.pk).custom_fields for row in rows]
     assert after[0] == {"x": 1}
     assert [one["it's 100%"] for one in after[1:]] == [str(there.pk), str(deleted.pk), "no key"]
+
+
+def test_undoing_lets_references_follow_the_merges_since_and_their_undoing(max, ada):
+    field = make_field(kind="contact")
+    first, second, winner, other = (make_contact() for _ in range(4))
+    clients = [make_client(custom_fields={"level": str(contact.pk)}) for contact in (first, second, other)]
+    change = start(field, "text", max)
+    merges = [merge(second, first, {}, by=ada), merge(winner, second, {}, by=ada)]
+    assert values_of(clients) == [first.pk, second.pk, other.pk]  # texts, which no merge moves
+    undo_kind_change(change, by=max)
+    run_kind_change(change.pk)
+    assert values_of(clients) == [winner.pk, winner.pk, other.pk]
+    for one in reversed(merges):
+        assert unmerge(Merge.objects.get(pk=one.pk), by=ada) == []
+    assert values_of(clients) == [first.pk, second.pk, other.pk]
+
+
+def values_of(clients) -> list[UUID]:
+    rows = Client.objects.in_bulk([client.pk for client in clients])
+    return [UUID(rows[client.pk].custom_fields["level"]) for client in clients]
 
 
 @pytest.mark.parametrize(("before", "after"), [("client", "number"), ("date", "client"), ("client", "lead")])

@@ -124,6 +124,21 @@ def test_list_sorts_by_an_indexed_field_page_by_page(ada):
     assert page.get(CLIENT_LIST, {"order": f"cf.{other.key}"}).context["cl"].order_name == f"cf.{other.key}"
 
 
+def test_list_says_why_it_is_not_sorted_by_a_custom_field(ada):
+    make_field(is_on_list=True)
+    make_field(key="pets", label="Pets", kind="choices", choices=[], is_on_list=True)
+    make_field(key="friend", label="Friend", kind="client", is_on_list=True)
+    listed = browser(ada).get(CLIENT_LIST)
+    friend, (level, reason, address), pets = listed.context["cl"].columns_without_order()
+    assert (level, reason) == ("Level", "needs an index")
+    assert friend == ("Friend", "references have no order", "")
+    assert pets == ("Pets", "several choices have no order", "")
+    assert 'value="level"' in page_text(browser(ada).get(address))
+    assert "Not by Level: needs an index" in page_text(listed)
+    promote(CustomField.objects.get(key="level"))
+    assert "Not by Level" not in page_text(browser(ada).get(CLIENT_LIST))
+
+
 def test_order_by_an_indexed_field_reads_its_index_and_sorts_nothing(ada):
     change = promote(make_field(kind="number"))
     fill_clients([], rows=5_000)
