@@ -45,7 +45,7 @@ def write_mixtures_in_small_letters(apps: Apps, schema_editor: BaseDatabaseSchem
 
 
 class Migration(migrations.Migration):
-    dependencies = [("crm", "0018_second_factors")]
+    dependencies = [("crm", "0019_contact_restriction")]
     operations = [
         migrations.RunPython(write_mixtures_in_small_letters, migrations.RunPython.noop),
         migrations.RunSQL(replace_function(ONE_CASE), replace_function(ANY_CASE)),
