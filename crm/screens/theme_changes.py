@@ -28,9 +28,6 @@ THEME_CHANGES: dict[str, dict[str, str]] = {
     "unfold/helpers/welcomemsg.html": {
         "; localStorage.setItem('sidebarDesktopOpen', sidebarDesktopOpen ? '1' : '0');": "",
     },
-    "unfold/helpers/command.html": {
-        "if (!$event.metaKey && !$event.ctrlKey) selectItem(": "$event.metaKey || $event.ctrlKey || selectItem(",
-    },
     "admin/change_form.html": {
         "activeTab && activeTab !== 'general' ? window.location.pathname + window.location.search + '#' + activeTab"
         " : window.location.pathname + window.location.search": "formAddress()",

@@ -215,7 +215,10 @@ def import_rows(
         set_rows_aside(staged, table, known, report)
         new = progress.rows - report.rejected - known.rows
         plan = known.plan(lock=not run.dry_run)
-        new_examples, updated_examples = staging.new_examples(MAX_EXAMPLES), known.examples(MAX_EXAMPLES)
+        shown = {
+            "new_examples": staging.new_examples(MAX_EXAMPLES),
+            "updated_examples": known.examples(MAX_EXAMPLES),
+        }
         imported = new if run.dry_run else write_records(staging, known, progress.rows, run, staged)
     if imported != new:
         raise RuntimeError(f"Expected to insert {new} {run.batch.plural}, but inserted {imported}.")
@@ -235,8 +238,7 @@ def import_rows(
         questions=questions,
         preview=preview,
         former_imports=tuple(describe_former(former, run.actor.user)),
-        new_examples=new_examples,
-        updated_examples=updated_examples,
+        **shown,
         duplicate_examples=report.duplicate_examples,
         rejected_examples=report.rejected_examples,
     )

@@ -68,11 +68,24 @@ def test_owner_of_a_joined_table_makes_branches_too(agent):
 
 def test_row_that_is_visible_for_two_reasons_is_counted_once(agent):
     tickets = [make_ticket(client=make_client(assigned_to=agent), assigned_to=owner) for owner in (agent, None)]
-    rows = SupportTicket.objects.visible_to(agent)
-    assert len(owner_branches(rows)) == 4
+    rows = SupportTicket.objects.filter(models.Q(assigned_to=agent) | models.Q(client__assigned_to=agent))
+    assert len(owner_branches(rows)) == 2
     assert len(disjoint_branches(rows)) == 1
     assert capped_count(rows) == 2
     assert set(fetch_page(rows, Order("Newest", {"id": models.F("id")}), size=5).rows) == set(tickets)
+
+
+def test_a_record_owner_is_another_user_than_the_owner(agent):
+    """So no row fits two of the alternatives, and their counts are added up."""
+    colleague = User.objects.get(username="colleague")
+    own = make_client(assigned_to=agent)
+    tickets = [make_ticket(client=own, assigned_to=user) for user in (None, agent, colleague)]
+    tickets += [make_ticket(client=make_client(), assigned_to=agent), make_ticket(client=make_client())]
+    make_ticket(client=make_client(assigned_to=colleague))
+    rows = SupportTicket.objects.visible_to(agent)
+    assert len(disjoint_branches(rows)) == 3
+    assert [one for branch in disjoint_branches(rows) for one in branch if one not in tickets] == []
+    assert sum(branch.count() for branch in disjoint_branches(rows)) == capped_count(rows) == rows.count() == 5
 
 
 def test_counts_stop_at_their_limit(agent):

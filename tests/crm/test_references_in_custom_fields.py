@@ -399,7 +399,7 @@ def test_migration_writes_keys_in_mixed_notation_in_small_letters():
     notations = [str(olga.pk), str(olga.pk).upper(), str(olga.pk)[:-12].upper() + str(olga.pk)[-12:]]
     for number, notation in enumerate([*notations, "Olga Olsen"]):
         make_client(name=f"Client {number}", custom_fields={"it's 100%": notation})
-    migration = importlib.import_module("crm.migrations.0019_references_in_one_case")
+    migration = importlib.import_module("crm.migrations.0020_references_in_one_case")
     with connection.cursor() as cursor:
         cursor.execute(migration.replace_function(migration.ANY_CASE))
         migration.write_mixtures_in_small_letters(apps, SimpleNamespace(connection=connection))
