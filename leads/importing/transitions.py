@@ -215,10 +215,7 @@ def import_rows(
         set_rows_aside(staged, table, known, report)
         new = progress.rows - report.rejected - known.rows
         plan = known.plan(lock=not run.dry_run)
-        shown = {
-            "new_examples": staging.new_examples(MAX_EXAMPLES),
-            "updated_examples": known.examples(MAX_EXAMPLES),
-        }
+        shown = example_rows(staging, known)
         imported = new if run.dry_run else write_records(staging, known, progress.rows, run, staged)
     if imported != new:
         raise RuntimeError(f"Expected to insert {new} {run.batch.plural}, but inserted {imported}.")
@@ -242,6 +239,11 @@ def import_rows(
         duplicate_examples=report.duplicate_examples,
         rejected_examples=report.rejected_examples,
     )
+
+
+def example_rows(staging: StagingTable, known: KnownRows) -> dict[str, Any]:
+    """Return the first new and the first updated rows, for the preview. Writing the records removes them."""
+    return {"new_examples": staging.new_examples(MAX_EXAMPLES), "updated_examples": known.examples(MAX_EXAMPLES)}
 
 
 def open_questions(run: ImportRun, preview: ImportPreview, reader: RowReader) -> tuple[Question, ...]:
