@@ -109,7 +109,7 @@ class PolicyQuerySet(RecordQuerySet):
 
     def identified_by(self, text: str) -> "PolicyQuerySet":
         """Return the policies with the number `text`; the index of the search narrows them down."""
-        if not any(map(str.isdigit, text)):
+        if "@" in text or not any(map(str.isdigit, text)):
             return self.none()
         return self.filter(search_text__contains=text.lower(), number__iexact=text)
 

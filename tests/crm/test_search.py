@@ -90,6 +90,14 @@ def test_lead_is_found_by_vin_in_any_notation(ann, text):
     assert records_found(ann, text) == {"Leads": [lead.contact_name]}
 
 
+def test_whole_address_finds_its_records_and_a_part_all_that_contain_it(ann):
+    copies = copy_record(make_client(name="Zoe"), 6, lambda number: {"email": "zoe@meier.example"})
+    make_client(name="Chloe", email="chloezoe@meier.example")
+    assert records_found(ann, "zoe@meier.example")["Clients"] == ["Zoe"] * 5 + ["All in Clients"]
+    type(copies[0]).objects.filter(email="zoe@meier.example").update(deleted_at=timezone.now())
+    assert records_found(ann, "zoe@meier.example") == {"Clients": ["Chloe"]}
+
+
 def test_ticket_is_found_by_number_and_by_words(ann):
     ticket = make_ticket(subject="The gate does not open")
     for text in (f"#{ticket.number}", f"# {ticket.number}", str(ticket.number), "gate open"):

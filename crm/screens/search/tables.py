@@ -4,7 +4,7 @@ What is read is bounded: a few rows of each table are fetched as candidates, wha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import models
@@ -36,30 +36,42 @@ class FoundRows:
 def look_up(screens: Sequence[Any], request: HttpRequest, text: str) -> list[FoundRows]:
     """Return the rows of each table that `text` names by an address or a number of their own."""
     querysets = exact_querysets(screens, request, text)
-    return [FoundRows(exact) for exact in fetch_candidates(querysets, [MAX_SHOWN] * len(querysets))]
+    exact = fetch_candidates(querysets, [MAX_SHOWN] * len(querysets))
+    return [FoundRows(rows, is_complete=len(rows) < MAX_SHOWN) for rows in exact]
 
 
 def search_tables(screens: Sequence[Any], request: HttpRequest, text: str) -> list[FoundRows]:
-    """Return some of the rows that the search of each list finds for the user, and those named exactly."""
+    """Return some of the rows that the search of each list finds for the user, and those named exactly.
+
+    Where an address names a row, no others are searched for: its ending is a part of too many other addresses.
+    """
+    named = look_up(screens, request, text)
+    left = [screen for screen, each in zip(screens, named, strict=True) if not (each.exact and "@" in text)]
+    searched = dict(zip(left, search_by_words(left, request, text), strict=True))
+    return [
+        replace(searched[screen], exact=each.exact) if screen in searched else each
+        for screen, each in zip(screens, named, strict=True)
+    ]
+
+
+def search_by_words(screens: Sequence[Any], request: HttpRequest, text: str) -> list[FoundRows]:
+    """Return some of the rows that the search of each list finds for the user."""
     late = [is_asked_late(screen, request.user) for screen in screens]
     scopes = [
         screen.model.objects.all() if is_late else screen.get_queryset(request)
         for screen, is_late in zip(screens, late, strict=True)
     ]
     searched = [screen.find_rows(request, rows, text) for screen, rows in zip(screens, scopes, strict=True)]
-    found = [candidate_rows(screen, each.rows) for screen, each in zip(screens, searched, strict=True)]
-    querysets = [*exact_querysets(screens, request, text), *found]
-    limits = [*(MAX_SHOWN for _ in screens), *(MAX_MATCHES if is_late else MAX_CANDIDATES + 1 for is_late in late)]
-    fetched = fetch_candidates(querysets, limits, find_frequent(querysets))
-    exact, rows = fetched[: len(screens)], fetched[len(screens) :]
-    visible = fetch_visible(
-        screens, request, [some if is_late else [] for some, is_late in zip(rows, late, strict=True)]
-    )
+    querysets = [candidate_rows(screen, each.rows) for screen, each in zip(screens, searched, strict=True)]
+    limits = [MAX_MATCHES if is_late else MAX_CANDIDATES + 1 for is_late in late]
+    rows = fetch_candidates(querysets, limits, find_frequent(querysets))
+    asked = [some if is_late else [] for some, is_late in zip(rows, late, strict=True)]
+    visible = fetch_visible(screens, request, asked)
     return [
-        FoundRows(named, shown, each.error, each.is_complete and len(some) < MAX_MATCHES)
+        FoundRows([], shown, each.error, each.is_complete and len(some) < MAX_MATCHES)
         if is_late
-        else FoundRows(named, some, each.error, each.is_complete)
-        for named, some, shown, each, is_late in zip(exact, rows, visible, searched, late, strict=True)
+        else FoundRows([], some, each.error, each.is_complete)
+        for some, shown, each, is_late in zip(rows, visible, searched, late, strict=True)
     ]
 
 
