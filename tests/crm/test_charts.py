@@ -4,16 +4,23 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
+from django.contrib import admin
 from django.db import connection
+from django.http import QueryDict
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from crm.models import ActivityLog, CustomField, FieldUsage, Project
+from crm.models import ActivityLog, CustomField, CustomFieldKind, FieldUsage, Project
+from crm.models.custom_field import KINDS_WITH_CHOICES, REFERENCE_TABLES, CustomFieldTable
 from crm.records.field_usage import buffer, write_counts
 from crm.screens.charts import counting
 from crm.screens.charts.counting import MAX_GROUPS
+from crm.screens.charts.groupings import find_groupings
 from crm.screens.charts.ranges import PARTS, roundest_between
+from crm.screens.filters import valid_rows
 from leads.models import InsuranceType, Lead, Policy
 from tests.cast import (
     allow_export,
@@ -439,3 +446,68 @@ def test_reader_without_permission_has_no_chart(stranger):
 def test_chart_takes_few_queries(ada, leads, django_assert_max_num_queries):
     with django_assert_max_num_queries(15):
         load_chart(ada, by="cf.level", sum="estimated_value")
+
+
+VALUES_BY_KIND = {
+    "number": [5, 1_000, 2.5, "x", None, 10**20],
+    "money": [number * 100.5 for number in range(6)],
+    "yes_no": [True, False, "yes", None, True, 1],
+    "date": ["2026-01-31", "2026-02-01", "1.2.2026", "", "2026-01-01", 5],
+    "date_time": ["2026-01-31T23:30:00+00:00", "2026-02-01", "soon", "", None, "2026-02-28T00:00:00Z"],
+    "choice": ["gold", "basic", "old", "", 5, "gold"],
+    "choices": [["gold"], ["gold", "basic"], [], "gold", ["old"], None],
+}
+
+
+def values_of_kind(kind: str) -> list:
+    """Return values of a kind, some of which do not fit; references to leads, clients and so on of several owners."""
+    if kind in REFERENCE_TABLES:
+        keys = [str(pk) for pk in apps.get_model(REFERENCE_TABLES[kind])._base_manager.values_list("pk", flat=True)[:4]]
+        return [*keys, *keys[:1], "Olga", str(uuid4())][:6]
+    return VALUES_BY_KIND.get(kind, ["Oslo", "oslo", 10, "10", " Oslo", None])
+
+
+@pytest.mark.parametrize("role", ["ada", "ann"])
+def test_every_grouping_of_every_list_counts_the_rows_behind_its_links(request, ann, bob, role):
+    reader, compared = request.getfixturevalue(role), 0
+    for owner in (ann, bob):
+        clients = [make_client(assigned_to=owner), make_client(assigned_to=owner)]
+        for client in clients:
+            make_lead(assigned_to=owner)
+            make_policy(client=client)
+            make_ticket(client=client)
+            make_contact()
+            Project.objects.create(name="Move", client=client)
+    choices = [{"value": "gold", "label": "Gold"}, {"value": "basic", "label": "Basic"}]
+    for table in CustomFieldTable.values:
+        for kind in CustomFieldKind.values:
+            offered = choices if kind in KINDS_WITH_CHOICES else []
+            CustomField.objects.create(table=table, key=kind, label=kind, kind=kind, choices=offered)
+        values = {kind: values_of_kind(kind) for kind in CustomFieldKind.values}
+        rows = apps.get_model(table)._base_manager
+        for number, pk in enumerate(rows.values_list("pk", flat=True)):
+            rows.filter(pk=pk).update(
+                custom_fields={kind: known[number % len(known)] for kind, known in values.items()}
+            )
+    for table in CustomFieldTable.values:
+        compared += compare_groupings(admin.site.get_model_admin(apps.get_model(table)), reader)
+    assert compared > 150
+
+
+def compare_groupings(screen, reader) -> int:
+    """Compare every group of every chart of a list with the rows that its link finds; return the number of groups."""
+    asked, compared = RequestFactory().get("/"), 0
+    asked.user = reader
+
+    def rows_of(query: str):
+        return valid_rows(screen.filterset_class(QueryDict(query), screen.get_queryset(asked), request=asked))
+
+    filterset = screen.filterset_class(QueryDict(""), screen.get_queryset(asked), request=asked)
+    for name, grouping in find_groupings(screen.list_chart, filterset).items():
+        chart = counting.count_groups(rows_of(""), grouping, None, [])
+        assert chart.total.count == rows_of("").count()
+        for group in chart.groups:
+            if group.query:
+                compared += 1
+                assert (name, group.label, group.count) == (name, group.label, rows_of(group.query).count())
+    return compared
