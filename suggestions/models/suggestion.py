@@ -274,11 +274,12 @@ class Suggestion(Record):
             ),
         ]
         indexes = [
+            # Deleted suggestions are in it too: they follow the owner of their lead, and purging a lead clears them.
             models.Index(
                 "lead",
                 models.F("created_at").desc(),
-                condition=LIVE & models.Q(lead__isnull=False),
-                name="suggestions_of_lead",
+                condition=models.Q(lead__isnull=False),
+                name="suggestions_by_lead",
             ),
             models.Index(
                 "status",
