@@ -18,22 +18,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        RemoveIndexConcurrently(
-            model_name="lead",
-            name="leads_assigned_to",
-        ),
-        RemoveIndexConcurrently(
-            model_name="lead",
-            name="leads_pipeline",
-        ),
-        RemoveIndexConcurrently(
-            model_name="task",
-            name="tasks_unfinished_by_due",
-        ),
-        RemoveIndexConcurrently(
-            model_name="task",
-            name="tasks_by_status",
-        ),
         AddIndexConcurrently(
             model_name="lead",
             index=models.Index(
@@ -117,5 +101,21 @@ class Migration(migrations.Migration):
                 include=("owner", "restriction"),
                 name="tasks_status_by_due",
             ),
+        ),
+        RemoveIndexConcurrently(
+            model_name="lead",
+            name="leads_assigned_to",
+        ),
+        RemoveIndexConcurrently(
+            model_name="lead",
+            name="leads_pipeline",
+        ),
+        RemoveIndexConcurrently(
+            model_name="task",
+            name="tasks_unfinished_by_due",
+        ),
+        RemoveIndexConcurrently(
+            model_name="task",
+            name="tasks_by_status",
         ),
     ]

@@ -1,4 +1,4 @@
-"""The counts of the queue of an owner are read from its index alone."""
+"""The queue of an owner is counted from its index alone; a lead finds all its suggestions, deleted ones included."""
 
 from django.conf import settings
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
@@ -19,9 +19,18 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        AddIndexConcurrently(
+            model_name="suggestion",
+            index=models.Index(
+                models.F("lead"),
+                models.OrderBy(models.F("created_at"), descending=True),
+                condition=models.Q(("lead__isnull", False)),
+                name="suggestions_by_lead",
+            ),
+        ),
         RemoveIndexConcurrently(
             model_name="suggestion",
-            name="suggestions_waiting_for",
+            name="suggestions_of_lead",
         ),
         AddIndexConcurrently(
             model_name="suggestion",
@@ -34,5 +43,9 @@ class Migration(migrations.Migration):
                 include=("snoozed_until", "expires_at", "restriction"),
                 name="suggestions_pending_of_owner",
             ),
+        ),
+        RemoveIndexConcurrently(
+            model_name="suggestion",
+            name="suggestions_waiting_for",
         ),
     ]

@@ -272,11 +272,12 @@ class Suggestion(Assignable):
             ),
         ]
         indexes = [
+            # Deleted suggestions are in it too: they follow the owner of their lead, and purging a lead clears them.
             models.Index(
                 "lead",
                 models.F("created_at").desc(),
-                condition=LIVE & models.Q(lead__isnull=False),
-                name="suggestions_of_lead",
+                condition=models.Q(lead__isnull=False),
+                name="suggestions_by_lead",
             ),
             models.Index(
                 "status",

@@ -128,3 +128,8 @@ def test_user_without_pending_suggestions_uses_owner_index(filled, db):
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE suggestions")
     assert "suggestions_pending_of_owner" in plan_indexes(first_page(Suggestion, "", idle))
+
+
+def test_suggestions_of_a_lead_are_found_with_the_deleted_ones(filled, db):
+    rows = Suggestion.everything.filter(lead=Suggestion.objects.latest("pk").lead_id)
+    assert plan_indexes(rows) == {"suggestions_by_lead"}, "each new owner of a lead would read the whole table"
