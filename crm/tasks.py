@@ -4,7 +4,7 @@ import logging
 from uuid import UUID
 
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
@@ -21,6 +21,7 @@ from crm.records.duplicates.transitions import FIND_PAIRS_TASK
 from crm.records.local_time import agency_today
 from crm.records.privacy.transitions import delete_kept_clients
 from crm.records.tags.transitions import RENAME_TASK, rename_in_records
+from crm.records.transitions import MAX_CLOCK_ERROR
 from crm.schema.change_lock import ChangeLocked
 from crm.schema.kind_changes.running import run_kind_change
 from crm.schema.kind_changes.transitions import RUN_KIND_CHANGE_TASK, queue_unfinished_kind_changes
@@ -35,6 +36,7 @@ MAX_ATTEMPTS = 20
 # A paused change takes a moment to stop; until then it keeps its lock.
 CHANGE_RETRY = RetryStrategy(max_attempts=60, wait=10, retry_exceptions=[ChangeLocked, OperationalError])
 KEEP_SUCCEEDED_HOURS, KEEP_OTHER_HOURS = 72, 24 * 30
+PULL_BACK_JOBS_SQL = "UPDATE procrastinate_jobs SET scheduled_at = %s WHERE status = 'todo' AND scheduled_at > %s"
 
 
 @app.periodic(cron="* * * * *")
@@ -58,6 +60,15 @@ async def rescue_job(manager: JobManager, job: Job) -> None:
     else:
         logger.error("The worker running %s died %s times. The job is marked as failed.", job.call_string, job.attempts)
         await manager.finish_job(job, status=Status.FAILED, delete_job=False)
+
+
+@app.periodic(cron="5 * * * *")
+@app.task(name="crm.correct_future_jobs", queueing_lock="crm.correct_future_jobs")
+def correct_future_jobs(timestamp: int) -> None:
+    """Let jobs begin that a clock which ran ahead has put off; none is put off for more than hours."""
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(PULL_BACK_JOBS_SQL, [now, now + MAX_CLOCK_ERROR])
 
 
 @app.periodic(cron="20 3 * * *")

@@ -11,13 +11,14 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from crm.records.transitions import MAX_CLOCK_ERROR, pull_back_dates
 from inbox.drafts.transitions import delete_old_drafts
 from inbox.imap import filing, jobs
 from inbox.imap.polling import poll_mailbox
 from inbox.lead_signals import silence
 from inbox.lead_signals.ask_model import run_model_reading
 from inbox.lead_signals.reading_queue import READ_THREAD_JOB
-from inbox.models import Mailbox
+from inbox.models import EmailDelivery, Mailbox, Thread
 from inbox.outgoing import send_queue
 from inbox.transitions import delete_removed_files
 from inbox.web_forms.limits import forget_old_counts
@@ -71,6 +72,15 @@ def repair_thread_owners(timestamp: int) -> None:
     """Correct the owner of threads and tasks that were linked while their lead was being reassigned."""
     repair_owner_column("tasks")
     repair_owner_column("threads")
+
+
+@app.periodic(cron="5 * * * *")
+@app.task(name="inbox.correct_future_dates", queueing_lock="inbox.correct_future_dates")
+def correct_future_dates(timestamp: int) -> None:
+    """Pull back the dates that a clock which ran ahead has set: a mailbox would not be read until then."""
+    pull_back_dates(Thread.everything.all(), ("last_message_at",), timezone.now(), by=MAX_CLOCK_ERROR)
+    pull_back_dates(Mailbox.everything.all(), ("next_sync_at",), timezone.now(), by=MAX_CLOCK_ERROR)
+    pull_back_dates(EmailDelivery.objects.filter(finished_at=None), ("run_after",), timezone.now(), by=MAX_CLOCK_ERROR)
 
 
 @app.periodic(cron="* * * * *")

@@ -20,7 +20,7 @@ from leads.policies.transitions import lapse_expired
 from leads.prediction.transitions import PREDICT_ALL_TASK, TRAIN_TASK, update_all_probabilities
 from leads.scoring.field_signals import sync_all_field_signals
 from leads.scoring.rescoring import rescore_all_leads
-from leads.transitions import SCORE_ALL_TASK
+from leads.transitions import SCORE_ALL_TASK, correct_future_dates
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +34,12 @@ IMPORT_RETRY = RetryStrategy(max_attempts=60, wait=10, retry_exceptions=[BatchLo
 @app.periodic(cron="40 2 * * *")
 @app.task(name=SCORE_ALL_TASK, lock=SCORE_ALL_TASK)
 def score_all_leads(timestamp: int) -> None:
-    """Update the signals and the score of every open lead, and delete tier changes older than a year."""
+    """Update the signals and the score of every open lead, whatever dates a clock that ran ahead has left.
+
+    Tier changes older than a year are deleted.
+    """
     now, policy = timezone.now(), ScoringPolicy.objects.active()
+    correct_future_dates(now)
     for _ in sync_all_field_signals(policy, now):
         pass
     for _ in rescore_all_leads(policy, now):

@@ -1,6 +1,7 @@
 """The state changes of leads, tasks and scoring policies."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -10,7 +11,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_in
 from crm.models import User
 from crm.records.activity import Actor, record
 from crm.records.local_time import agency_style
-from crm.records.transitions import create, describe_record, save_new
+from crm.records.transitions import MAX_CLOCK_ERROR, create, describe_record, pull_back_dates, save_new
 from crm.runtime.job_queue import configure_job, enqueue
 from crm.text.cleaning import strip_nul
 from leads.evaluation_queue import queue_evaluation
@@ -34,6 +35,8 @@ from leads.scoring.stage_moves import signals_after_move
 
 MIN_RANK_GAP = 1e-6
 MAX_SIGNALS_PER_LEAD = 500
+# No rule of silence waits longer before it looks at a lead again.
+MAX_TIME_UNTIL_LOOK = timedelta(days=366)
 SCORE_ALL_TASK = "leads.score_all"
 RESPACE_COLUMN_SQL = """
     UPDATE leads SET rank = spaced.place FROM (
@@ -368,3 +371,9 @@ def change_task_status(task: Task, status: str, *, by: Actor | User) -> None:
 def timeline_owner_of_task(task: Task) -> "Lead | Task":
     """Return the record that has `task` on its timeline."""
     return task.lead or task.client or task.project or task
+
+
+def correct_future_dates(now: datetime) -> int:
+    """Pull back the dates of leads that a clock which ran ahead has set; return how many."""
+    moved = pull_back_dates(Lead.everything.all(), ("last_contact_at", "last_activity_at"), now, by=MAX_CLOCK_ERROR)
+    return moved + pull_back_dates(Lead.everything.open(), ("next_look_at",), now, by=MAX_TIME_UNTIL_LOOK)

@@ -7,10 +7,11 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from crm.records.transitions import MAX_CLOCK_ERROR, pull_back_dates
 from leads.ownership import repair_owner_column
 from suggestions import transitions
 from suggestions.autonomy.kill_switch import paused_types
-from suggestions.models import ExecutionState, SuggestionExecution
+from suggestions.models import ExecutionState, Suggestion, SuggestionExecution, SuggestionStatus
 from suggestions.transitions.batch_execution import enqueue_due_executions, run_due_executions
 from suggestions.transitions.execute import BATCH_JOB, EXECUTE_JOB, defer_execution
 
@@ -18,6 +19,8 @@ from suggestions.transitions.execute import BATCH_JOB, EXECUTE_JOB, defer_execut
 LOST_AFTER = timedelta(minutes=2)
 INTERRUPTED_AFTER = timedelta(minutes=15)
 MAX_RECOVERED = 1_000
+# Nobody snoozes for longer.
+MAX_SNOOZE = timedelta(days=366)
 
 
 # Retried when the program itself fails: the state of the execution says what is left to do.
@@ -53,3 +56,14 @@ def repair_suggestion_owners(timestamp: int) -> None:
     """Correct the owners of tickets and suggestions that were made while their records were reassigned."""
     repair_owner_column("support_tickets")
     repair_owner_column("suggestions")
+
+
+@app.periodic(cron="5 * * * *")
+@app.task(name="suggestions.correct_future_dates", queueing_lock="suggestions.correct_future_dates")
+def correct_future_dates(timestamp: int) -> None:
+    """Pull back the dates that a clock which ran ahead has set: nothing would be decided or executed until then."""
+    now = timezone.now()
+    waiting = Suggestion.objects.filter(status=SuggestionStatus.PENDING)
+    pull_back_dates(waiting, ("snoozed_until",), now, by=MAX_SNOOZE)
+    queued = SuggestionExecution.objects.filter(state=ExecutionState.QUEUED)
+    pull_back_dates(queued, ("run_after",), now, by=MAX_CLOCK_ERROR)

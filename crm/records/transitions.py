@@ -1,6 +1,7 @@
 """Transitions shared by all records."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.apps import apps
@@ -27,6 +28,8 @@ MAX_LOGGED_FILTER_LENGTH = 100
 EXPORT_PERMISSION = "crm.export_records"
 # Held by users who may import files. Each table needs the permission to add its records as well.
 IMPORT_PERMISSION = "leads.add_importbatch"
+# No clock is fast by more: a date further ahead that no person chose was written by a clock that ran ahead.
+MAX_CLOCK_ERROR = timedelta(days=1)
 
 
 def permission_name(record_or_model: models.Model | type[models.Model], verb: str) -> str:
@@ -351,3 +354,12 @@ def record_export(rows: str, filters: dict[str, str], *, by: User) -> None:
     Actor.of(by).require_permission(EXPORT_PERMISSION, "export lists")
     chosen = ", ".join(f"{name}={value[:MAX_LOGGED_FILTER_LENGTH]}" for name, value in filters.items())
     record(by, "exported", by=by, summary=f"Exported {rows}{f' ({chosen})' if chosen else ''}.", filters=filters)
+
+
+def pull_back_dates(rows: models.QuerySet, columns: Iterable[str], now: datetime, *, by: timedelta) -> int:
+    """Set each of `columns` to `now` in those of `rows` where it lies further ahead than `by`; return how many.
+
+    The newest date wins, or waits until it has come: one in a far year, left by a clock that ran ahead, would do so
+    for ever.
+    """
+    return sum(rows.filter(**{f"{column}__gt": now + by}).update(**{column: now}) for column in columns)
