@@ -18,8 +18,8 @@ def load_memory(lead: Lead, *, by: User | None = None) -> str:
     """Return the latest answers about `lead`, one line each with date and agent, newest last; empty without any.
 
     With `by`, only answers that this user may see; else those to the program that the owner of the lead may see,
-    because a colleague is answered with what the colleague may see. Summaries may repeat untrusted content, so add the memory to a
-    prompt with `Prompt.add_untrusted`. It has at most eight lines of 160 characters.
+    because a colleague is answered with what the colleague may see. Summaries may repeat untrusted content, so add the
+    memory to a prompt with `Prompt.add_untrusted`. It has at most eight lines of 160 characters.
     """
     rows = AIInteraction.objects.filter(lead=lead.pk, error_message="").exclude(summary="")
     if by is not None:
