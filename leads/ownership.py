@@ -45,8 +45,8 @@ CREATE_OWNER_TRIGGERS_SQL = """
         FOR EACH ROW WHEN (OLD.assigned_to_id IS DISTINCT FROM NEW.assigned_to_id)
         EXECUTE FUNCTION {table}_follow_owner();
 """
-# Calls `{table}_owners` for a row that is new, or whose links or assignee changed. A link to another record ends the
-# restriction that a purge left.
+# Calls `{table}_owners` for a row that is new, and after a change of its links or assignee. A link to another record
+# ends the restriction that a purge left.
 KEEP_OWNER_SQL = """
     DROP FUNCTION IF EXISTS {table}_take_owner CASCADE;
     DROP FUNCTION IF EXISTS {table}_follow_owner CASCADE;
@@ -122,7 +122,7 @@ REPAIR_OWNERS_SQL = """
         SELECT old.id FROM {table} AS old, LATERAL {table}_owners(old) AS kept WHERE ({old}) IS DISTINCT FROM ({kept})
     )
 """
-# Tables whose rows can be assigned to another user than the owner of their record.
+# Tables with rows that can be assigned to another user than the owner of their record.
 TABLES_WITH_RECORD_OWNER = {"threads", "suggestions", "support_tickets"}
 
 

@@ -174,7 +174,7 @@ class ContactQuerySet(PeopleQuerySet):
     def visible_to(self, user: Any) -> "ContactQuerySet":
         """Return contacts with a visible client or lead, and those that never had one.
 
-        A contact whose only client or lead was purged is restricted.
+        A contact that lost its only client or lead by a purge is restricted.
         """
         if can_see_everyone(user):
             return self

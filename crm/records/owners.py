@@ -1,4 +1,4 @@
-"""Rows whose owner follows the records that they are about: conversations, suggestions, tickets and tasks.
+"""Rows with an owner that follows the records that they are about: conversations, suggestions, tickets, tasks.
 
 The database keeps the owner on the row (`leads/ownership.py`), so that a list of an agent's rows needs no join.
 """
@@ -46,7 +46,7 @@ class OwnedByRecordsQuerySet(RecordQuerySet):
 
 
 class AssignableQuerySet(OwnedByRecordsQuerySet):
-    """The QuerySet of tables whose rows can be assigned to another user than the owner of their record."""
+    """The QuerySet of rows that can be assigned to another user than the owner of their record."""
 
     viewer_columns = ("owner", "record_owner")
 

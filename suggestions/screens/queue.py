@@ -65,7 +65,7 @@ def gist_expression() -> models.Expression:
 
 
 def row_title(row: Suggestion, user: User) -> str:
-    """Return action and person, such as "Reply · Rajesh Nair". A customer whom `user` may not see is not named."""
+    """Return action and person, such as "Reply · Rajesh Nair". A customer that is hidden from `user` is not named."""
     person, customer = row.gist if row.type == SuggestionType.CREATE_LEAD else "", row.lead or row.client
     if customer is not None:
         name = row.lead.contact_name or row.lead.company_name if row.lead else customer.name

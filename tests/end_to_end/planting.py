@@ -99,17 +99,17 @@ def refusals_ignored() -> Iterator[None]:
 
 
 planted_counts: Counter[type[models.Model]] = Counter()
+# The table and the key of a row.
+Place = tuple[type[models.Model], Any]
 # The row of each planted word.
-planted_places: dict[str, tuple[type[models.Model], Any]] = {}
+planted_places: dict[str, Place] = {}
 
 
-def words_not_for(reader: Any) -> set[str]:
-    """Return the planted words of the rows that `reader` may not open, in lower case."""
-    hidden = places_not_for(reader)
-    return {word for word, place in planted_places.items() if place in hidden}
+def place_of(row: models.Model) -> Place:
+    return type(row), row.pk
 
 
-def places_not_for(reader: Any) -> set[tuple[type[models.Model], Any]]:
+def places_not_for(reader: Any) -> set[Place]:
     """Return table and key of the planted rows that `reader` may not open."""
     return {place for place in set(planted_places.values()) if not can_open(reader, *place)}
 

@@ -60,6 +60,8 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
         hidden_task = Task.objects.create(title="x", assignee=owner, **{target._meta.model_name: target})
         plant(hidden_task)
         record(hidden_task, "created", by=owner, summary="zorq_activity_task", timeline_owner=target)
+    record(hidden[Lead], "noted", by=reader, summary="zorq_own_note")
+    record(lead, "linked", by=reader, summary="zorq_own_link", client=str(hidden[Client].pk))
     make_hidden_records_around(lead, client, owner, hidden)
     rows = [
         lead,
@@ -173,8 +175,13 @@ def referring_suggestions(lead: Lead, client: Client, owner: User, hidden: dict[
     interaction = AIInteraction.objects.create(
         lead=hidden[Lead], type="Chat", source="Agent UI", content="zorq_prompt", ai_response="zorq_answer"
     )
-    yield make_suggestion(lead=lead, **links, message=hidden[Message], project=hidden[Project], interaction=interaction)
     yield make_suggestion(client=client)
+    with refusals_ignored():
+        yield plant(
+            make_suggestion(
+                lead=lead, **links, message=hidden[Message], project=hidden[Project], interaction=interaction
+            )
+        )
     yield reply_of_an_assignee(client.assigned_to, hidden)
     quoted = {"lead": Lead, "message": Message, "thread": Thread}
     evidence = [
