@@ -27,7 +27,7 @@ from leads.models import (
     Tier,
 )
 from leads.models.lead import newest_on_top
-from leads.prediction.transitions import refresh_prediction, take_arrival_snapshot
+from leads.prediction.transitions import predict, refresh_prediction, take_arrival_snapshot
 from leads.scoring import field_signals
 from leads.scoring.explanation import is_same_signal, parse_signal_timestamp, validate_signal
 from leads.scoring.rescoring import rescore_leads
@@ -55,11 +55,13 @@ def create_lead(lead: Lead, *, by: Actor | User) -> None:
         InvalidInput: a field is invalid or a constraint is violated.
     """
     save_new(lead, by=by)
+    LeadStageHistory.objects.create(lead=lead, to_status_id=lead.status_id, by=Actor.of(by).user, at=lead.created_at)
+    policy, now = ScoringPolicy.objects.active(), timezone.now()
+    field_signals.sync_field_signals([lead.pk], policy, now)
+    rescore_leads([lead.pk], policy, now)
     lead.refresh_from_db()
-    LeadStageHistory.objects.create(lead=lead, to_status=lead.status, by=Actor.of(by).user, at=lead.created_at)
-    field_signals.sync_field_signals([lead.pk], ScoringPolicy.objects.active(), timezone.now())
     take_arrival_snapshot(lead)
-    refresh_score_and_prediction(lead)
+    predict(lead)
     record(lead, "created", by=by, summary=f"Created {describe_record(lead)}", status=lead.status_id)
 
 

@@ -132,6 +132,20 @@ class Record(models.Model):
         """What a user reads who may not open this record."""
         return f"Another owner’s {self._meta.verbose_name}"
 
+    def _get_unique_checks(self, *args: Any, **kwargs: Any) -> tuple[list[Any], list[Any]]:
+        """As Django's, without columns whose value is drawn for this row alone: no other row has it.
+
+        To look for a number that the database draws, Django would draw one for each row of the table.
+        """
+        checks, date_checks = super()._get_unique_checks(*args, **kwargs)
+        return [(model, names) for model, names in checks if not any(map(self._is_drawn, names))], date_checks
+
+    def _is_drawn(self, name: str) -> bool:
+        """Return whether the database, or the default of the primary key, draws the value of the field `name`."""
+        field = self._meta.get_field(name)
+        is_from_database = hasattr(getattr(self, field.attname), "resolve_expression")
+        return is_from_database or (field.primary_key and field.has_default())
+
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
         """As Django's, which sends three statements for each check: while all checks hold, three answer for all."""
         using = router.db_for_write(type(self), instance=self)

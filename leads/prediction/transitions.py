@@ -11,6 +11,7 @@ from django.utils import timezone
 from crm.exceptions import IllegalTransition
 from crm.models import User
 from crm.records.activity import Actor, record
+from crm.records.base import RecordQuerySet
 from crm.runtime.job_queue import configure_job, enqueue
 from leads.models import Lead, LeadSnapshot, PredictionFeature, PredictionModel, Rung
 from leads.models.prediction import COUNTED_STANDINGS
@@ -31,20 +32,24 @@ UPDATE leads SET predicted_close_probability = predicted.probability
 """
 
 
-def ensure_snapshots(leads: Sequence[UUID], *, is_at_arrival: bool = False) -> list[dict[str, Any]]:
-    """Return the snapshots of `leads`, in their order. Take the missing ones now, as `is_at_arrival`."""
+def ensure_snapshots(leads: Sequence[UUID]) -> list[dict[str, Any]]:
+    """Return the snapshots of `leads`, in their order. Take the missing ones now."""
     features_by_lead = dict(LeadSnapshot.objects.filter(lead__in=leads).values_list("lead", "features"))
     missing = [key for key in leads if key not in features_by_lead]
     if missing:
-        new = build_features_of_leads(Lead.everything.filter(pk__in=missing))
-        now = timezone.now()
-        rows = [
-            LeadSnapshot(lead_id=key, features=features, taken_at=now, is_at_arrival=is_at_arrival)
-            for key, features in new.items()
-        ]
-        LeadSnapshot.objects.bulk_create(rows, ignore_conflicts=True, batch_size=PREDICTION_BATCH_SIZE)
-        features_by_lead |= new
+        features_by_lead |= take_snapshots(Lead.everything.filter(pk__in=missing), is_at_arrival=False)
     return [features_by_lead.get(key, {}) for key in leads]
+
+
+def take_snapshots(leads: RecordQuerySet, *, is_at_arrival: bool) -> dict[UUID, dict[str, Any]]:
+    """Keep the current features of `leads`, which have no snapshot yet; return them by ID."""
+    features_by_lead, now = build_features_of_leads(leads), timezone.now()
+    rows = [
+        LeadSnapshot(lead_id=key, features=features, taken_at=now, is_at_arrival=is_at_arrival)
+        for key, features in features_by_lead.items()
+    ]
+    LeadSnapshot.objects.bulk_create(rows, ignore_conflicts=True, batch_size=PREDICTION_BATCH_SIZE)
+    return features_by_lead
 
 
 @transaction.atomic
@@ -80,12 +85,17 @@ def set_active_model(model: PredictionModel, *, by: Actor | User) -> None:
 
 def take_arrival_snapshot(lead: Lead) -> None:
     """Keep the features of `lead`, which is being created. Those of a lead created as closed prove nothing."""
-    ensure_snapshots([lead.pk], is_at_arrival=lead.is_open)
+    take_snapshots(Lead.everything.filter(pk=lead.pk), is_at_arrival=lead.is_open)
 
 
 def refresh_prediction(lead: Lead) -> None:
     """Take the snapshot of `lead` if it has none, and update its probability with the active model, if any."""
     ensure_snapshots([lead.pk])
+    predict(lead)
+
+
+def predict(lead: Lead) -> None:
+    """Update the probability of `lead`, which has a snapshot, with the active model, if any."""
     model = PredictionModel.objects.active()
     if model is not None and lead.is_open:
         update_probabilities(model, {lead.pk: lead.status_id})

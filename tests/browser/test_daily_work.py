@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from leads.models import InsuranceType, Lead, Task
 from suggestions.models import Suggestion
 from support.models import SupportTicket
-from tests.cast import make_client, make_lead, make_suggestion, make_thread, make_ticket, make_user
+from tests.cast import PASSWORD, make_client, make_lead, make_suggestion, make_thread, make_ticket, make_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -31,6 +31,16 @@ def agency(max) -> Lead:
     make_thread(lead=lead, subject="The roof")
     make_ticket(client=make_client(name="Clara Client"), subject="Certificate missing")
     return lead
+
+
+def test_visitor_logs_in_and_sees_the_page_that_was_asked_for(opened, max):
+    page = opened(None)
+    page.goto("/support/supportticket/")
+    page.fill("#id_username", max.username)
+    page.fill("#id_password", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url("**/support/supportticket/")
+    expect(page.locator("h1").first).to_contain_text("Tickets")
 
 
 def test_agent_goes_from_hot_lead_to_approved_suggestion_and_resolved_ticket(opened, max, agency):

@@ -37,6 +37,12 @@ def test_ticket_numbers_are_unique(ann):
     assert len({ticket.number for ticket in tickets}) == 3
 
 
+def test_ticket_numbers_have_no_gaps(ann):
+    """Each new ticket draws one number, whatever the number of tickets before it."""
+    numbers = [make_ticket().number for _ in range(4)]
+    assert numbers == list(range(numbers[0], numbers[0] + 4))
+
+
 def test_opening_needs_subject_and_permission(ann, vera):
     with pytest.raises(InvalidInput, match="Enter a subject or a description"):
         open_ticket(SupportTicket(client=make_client(), subject=""), by=ann)
