@@ -47,7 +47,6 @@ def test_keyboard_navigates_list_and_opens_thread(opened, max, three_threads):
     expect(keys.get_by_text("search and commands")).to_be_visible()
     page.keyboard.press("?")
     expect(keys).to_be_hidden()
-    page.keyboard.press("j")
     with page.expect_navigation():
         page.keyboard.press("o")
     expect(page.get_by_role("heading", name="Question a", exact=True)).to_be_visible()

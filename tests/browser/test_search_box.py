@@ -184,6 +184,7 @@ def test_keys_of_the_page_below_do_nothing_while_the_box_is_open(opened, max, gr
     page.get_by_role("button", name="Close").focus()
     page.keyboard.press("e")
     page.keyboard.press("Escape")
+    expect(page.locator(BOX)).to_be_hidden()
     page.keyboard.press("?")
     page.get_by_role("dialog", name="Keyboard shortcuts").get_by_role("button").focus()
     page.keyboard.press("e")

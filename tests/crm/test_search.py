@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from crm.admin import ClientAdmin
 from crm.models import ContactClient, User
 from crm.screens.paging import QueryTooSlow
 from crm.screens.search import records, tables
@@ -20,7 +21,6 @@ from crm.screens.search.recent import COOKIE_NAME, MAX_RECENT
 from crm.screens.theme import allows
 from inbox.models import Message
 from inbox.transitions import add_to_thread
-from leads.admin import LeadAdmin
 from leads.models import Lead
 from support.models import SupportTicket
 from tests.cast import (
@@ -373,7 +373,7 @@ def test_slow_search_says_so_and_still_shows_the_exact_record(ann, monkeypatch):
         raise QueryTooSlow
 
     lead = make_lead(contact_name="Zoe", contact_email="zoe@meier.example")
-    monkeypatch.setattr(LeadAdmin, "find_rows", too_slow)
+    monkeypatch.setattr(ClientAdmin, "find_rows", too_slow)
     answer = search(ann, "zoe@meier.example")
     assert groups(answer) == {"Leads": [lead.contact_name]}
     assert notice(answer) == records.TOO_SLOW

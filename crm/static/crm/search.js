@@ -60,12 +60,11 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const ask = async () => {
     clearTimeout(timer);
-    request?.abort();
+    request?.abort(); // a late answer must not replace a newer one
     const own = (request = new AbortController()), text = input.value;
     try {
       const answer = await fetch(`${form.action}?${new URLSearchParams({ q: text, part: "results" })}`, { signal: own.signal });
       const html = await answer.text();
-      if (own !== request) return; // a newer question is on its way
       if (answer.redirected) showFailure("You are logged out. Reload the page to log in again.", text);
       else if (!answer.ok) showFailure("The search failed. Try again.", text);
       else show(html, text);
