@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from django.core.management import call_command
 from django.db import connection
 
+from crm.records.field_usage import buffer
 from leads.models import Lead
 
 # Leads in each. The names are reserved for benchmarks, so that no user data is dropped.
@@ -88,6 +89,7 @@ def scratch_database() -> Iterator[None]:
             call_command("migrate", verbosity=0)
             yield
     finally:
+        buffer.take()  # the uses that were counted are of records that are gone
         drop_database(name)
 
 
@@ -102,6 +104,7 @@ def database_copy(name: str) -> Iterator[None]:
         with use_database(copy):
             yield
     finally:
+        buffer.take()
         drop_database(copy)
 
 

@@ -29,7 +29,7 @@ from leads.models import Lead
 
 LEADS, KEYS, CLIENTS, BASELINE_SECONDS = 200_000, 40, 8, 5
 MAX_BLOCK_SECONDS, MAX_RATIO = 0.1, 1.2
-SAMPLE_SECONDS = 0.01
+SAMPLE_SECONDS, TELL_SECONDS = 0.01, 30
 # With a column by hand, to compare with: the clients do not write it.
 FILL_SQL = f"""
 INSERT INTO leads (contact_name, contact_email, status_id, source_type, client_type, custom_fields, by_hand)
@@ -67,7 +67,7 @@ PROMOTION_STATEMENTS = (
     'SELECT id FROM "leads" WHERE id = ANY',
     'SELECT "lead_',
 )
-STEP_SQL = "SELECT step FROM schema_changes WHERE state IN ('RUNNING', 'UNDOING')"
+STEP_SQL = "SELECT step, progress FROM schema_changes WHERE state IN ('RUNNING', 'UNDOING')"
 
 # Writes a number to the lead with this key.
 Write = Callable[[CursorWrapper, UUID, int], None]
@@ -197,13 +197,16 @@ def sample_blocks(current: list[Watch], stop: threading.Event) -> None:
 
 
 def sample_steps(current: list[Watch], stop: threading.Event) -> None:
-    """Add up how long the promotion is at each step."""
-    own_connection, pause = connection.copy(), 10 * SAMPLE_SECONDS
+    """Add up how long the promotion is at each step, and say now and then where it is."""
+    own_connection, pause, last = connection.copy(), 10 * SAMPLE_SECONDS, time.monotonic()
     with own_connection.cursor() as cursor:
         while not stop.wait(pause):
             cursor.execute(STEP_SQL)
-            for (step,) in cursor.fetchall():
+            for step, percent in cursor.fetchall():
                 current[0].step_seconds[step.partition(":")[0]] += pause
+                if time.monotonic() - last > TELL_SECONDS:
+                    tell(step if percent is None else f"{step}: {percent} %")
+                    last = time.monotonic()
     own_connection.close()
 
 
