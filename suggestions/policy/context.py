@@ -52,6 +52,11 @@ class PolicyContext:
     def customer(self) -> Lead | Client | str:
         return self.suggestion.lead or self.suggestion.client or "the customer"
 
+    @property
+    def subject(self) -> str:
+        """Return the subject of the conversation; empty if there is none."""
+        return self.suggestion.thread.subject if self.suggestion.thread else ""
+
     # The customer
 
     @cached_property
