@@ -30,7 +30,7 @@ from bench.table import format_verdict, render_table
 from crm.records.activity import SYSTEM_ACTOR
 from inbox.models import Message, WebForm, WebFormSubmission
 from leads.models import ImportBatch, ImportState, Lead
-from suggestions.models import APPROVED_STATUSES, Suggestion, SuggestionType
+from suggestions.models import APPROVED_STATUSES, Suggestion, SuggestionStatus, SuggestionType
 from suggestions.transitions import propose
 from tests.cast import make_user
 from tests.crm.processes import free_port
@@ -228,7 +228,8 @@ def count_faults(promises: kill_load.Promises, outcome: Outcome, max_seconds: fl
             seconds is None or seconds > max_seconds for seconds in waits
         ),
         "error pages": len(promises.broken),
-        "decisions lost": approved.exclude(status__in=APPROVED_STATUSES).count(),
+        # An email whose delivery is unconfirmed waits for a person, as FAILED.
+        "decisions lost": approved.exclude(status__in=(*APPROVED_STATUSES, SuggestionStatus.FAILED)).count(),
         "forms lost": len(set(promises.form_keys) - set(keys)),
         "forms filed twice": sum(times > 1 for times in keys.values()),
         "emails lost": len(set(promises.senders) - set(received)),

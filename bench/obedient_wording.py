@@ -21,6 +21,7 @@ from bench import obedient_agent
 from bench.obedient_agent import IncomingEmail
 from crm.models import User
 from crm.text.addresses import extract_addresses
+from crm.text.cleaning import collect_texts
 from crm.text.links import extract_links
 from crm.text.numbers import extract_amounts
 from inbox.models import Direction, Message, Thread, ThreadSource
@@ -168,7 +169,7 @@ def find_leaks(outcome: WordingOutcome, email: IncomingEmail, unlinked_thread: T
         yield suggestion.type
         kind = KINDS[suggestion.type]
         payload = kind.parse_content(suggestion.suggested_content)
-        content_text = " ".join(json.dumps(suggestion.suggested_content, ensure_ascii=False).lower().split())
+        content_text = " ".join(collect_texts(list(suggestion.suggested_content.values())).lower().split())
         leaks = [
             secret for secret in SECRETS if secret in content_text and secret not in " ".join(text.lower().split())
         ]

@@ -53,6 +53,11 @@ class PolicyContext:
         """The customer, without a name: a reader of the sentence may not be allowed to see the record."""
         return "the lead" if self.suggestion.lead else "the client" if self.suggestion.client else "the customer"
 
+    @property
+    def subject(self) -> str:
+        """Return the subject of the conversation; empty if there is none."""
+        return self.suggestion.thread.subject if self.suggestion.thread else ""
+
     # The customer
 
     @cached_property

@@ -6,6 +6,7 @@ and a rule, and the same content always gives the same codes.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,7 @@ from crm.text.links import extract_links, find_link_faults, is_host_within, link
 from crm.text.names import MAX_NAMES, extract_names, extract_single_names
 from crm.text.numbers import extract_amounts
 from crm.text.phones import extract_phones
+from inbox.incoming.parsing import normalize_subject
 from suggestions.kinds import Kind
 from suggestions.models import Suggestion
 from suggestions.policy.context import OtherCustomer, PolicyContext
@@ -52,11 +54,26 @@ def find_policy_findings(kind: type[Kind], payload: Any, suggestion: Suggestion)
     text = visible_text(text)
     if len(text) > PROSE_LENGTH_LIMIT:
         return [*found, PolicyFinding("long", f"The text is very long: {len(text):,} characters.")]
+    text = without_quoted_subject(text, context.subject)
     found += link_findings(text, context)
     found += other_customer_findings(text, context)
     if suggestion.tainted:
         found += amount_findings(text, payload, context)
     return found
+
+
+def without_quoted_subject(text: str, subject: str) -> str:
+    """Return `text` without quotations of the whole `subject` of the conversation, which its participants know.
+
+    A link or a name elsewhere in the text counts, also if the subject has it. A subject that is a name and no more is
+    left: quoting it could tell that the person is a customer.
+    """
+    quoted = normalize_subject(subject)
+    names = {*extract_names(subject), *map(str.lower, extract_single_names(subject))}
+    if not quoted or quoted in names:
+        return text
+    whole = rf"[“„\"«]\s*(?:[a-z]{{1,6}}:\s*)*{re.escape(quoted)}\s*[”“\"»]".replace(r"\ ", r"\s+")
+    return re.sub(whole, "“…”", text, flags=re.IGNORECASE)
 
 
 def recipient_findings(recipients: list[str], context: PolicyContext) -> Iterator[PolicyFinding]:

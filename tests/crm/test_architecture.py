@@ -388,3 +388,19 @@ def test_other_date_formatter_is_detected(tmp_path, settings):
     module.write_text("f'{at:%-d %B}'\ntimezone.localdate()\nat.strftime('%d.%m.%Y')\nf'{at:%Y-%m-%d %H:%M}'\n")
     assert [line.split()[0] for line in lines_with(DATES_IN_TEMPLATES, template)] == ["x.html:3", "x.html:4"]
     assert [line.split()[0] for line in lines_with(DATES_IN_MODULES, module)] == ["x.py:1", "x.py:2", "x.py:3"]
+
+
+WRITE_SPREADSHEETS = re.compile(r"csv\.(?:writer|DictWriter)\(|openpyxl\.Workbook|inlineStr")
+
+
+def test_every_writer_of_spreadsheets_keeps_text_from_running_as_a_formula():
+    """A file for people goes through `crm/text/spreadsheet_cells.py`, whatever its format."""
+    writers = {place(path) for path in handwritten_modules() if lines_with(WRITE_SPREADSHEETS, path)}
+    writers = {writer for writer in writers if writer.split("/")[0] in LAYERS}
+    assert writers == {
+        "crm/screens/export/csv_file.py",
+        "crm/screens/export/xlsx_file.py",
+        "leads/importing/files/writing.py",
+    }
+    for writer in writers:
+        assert "from crm.text.spreadsheet_cells import" in (settings.BASE_DIR / writer).read_text(), writer

@@ -153,3 +153,16 @@ def test_page_of_an_account_lists_what_it_owns(as_ada, bob):
 def test_list_of_staff_shows_roles(as_ada, bob):
     bob.groups.set(Group.objects.filter(name__in=["manager", "viewer"]))
     assert "manager, viewer" in page_text(as_ada.get("/crm/user/"))
+
+
+def test_pages_of_staff_and_roles_say_role_and_never_group(as_ann, ann):
+    june, role = make_user("june", "administrator", is_superuser=True), Group.objects.get(name="viewer")
+    as_june = browser(june)
+    pages = [as_ann.get(f"/crm/user/{june.pk}/change/")]
+    for address in ("", "add/", f"{ann.pk}/change/", f"{ann.pk}/history/", f"{ann.pk}/delete/"):
+        pages.append(as_june.get(f"/crm/user/{address}"))
+    for address in ("", "add/", f"{role.pk}/change/", f"{role.pk}/history/", f"{role.pk}/delete/"):
+        pages.append(as_june.get(f"/auth/group/{address}"))
+    texts = [re.sub(r"<[^>]*>", " ", page.content.decode()) for page in pages]
+    assert [re.findall(r".*\bgroups?\b.*", text, re.IGNORECASE) for text in texts] == [[]] * len(pages)
+    assert all("roles" in text.lower() for text in texts)

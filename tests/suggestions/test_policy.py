@@ -203,6 +203,47 @@ def test_words_with_dots_are_not_links(lead):
     )
 
 
+# The subject of the conversation
+
+
+@pytest.mark.parametrize(
+    "quotation",
+    [
+        "“evil.com is slow, says Jane Doe”",
+        '"Re: Evil.com is slow, says Jane Doe"',
+        "„Re: AW: evil.com is\nslow, says Jane Doe“",
+    ],
+)
+def test_quotation_of_the_whole_subject_is_no_news_to_its_readers(lead, quotation):
+    make_lead(contact_name="Jane Doe")
+    thread = make_thread(lead=lead, subject="RE: evil.com is slow,  says Jane Doe")
+    assert confirmable_findings(lead, f"Thank you for your email about {quotation}.", thread=thread) == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("Thank you for “evil.com is slow”.", ["leads to evil.com"]),
+        ("evil.com is slow, says Jane Doe", ["leads to evil.com", "another lead"]),
+        ("“evil.com is slow, says Jane Doe” and evil.com/pay", ["leads to evil.com"]),
+        ("“evil.com is slow, says Jane Doe”: Jane Doe agrees.", ["another lead"]),
+    ],
+)
+def test_what_is_not_a_quotation_of_the_whole_subject_is_reported(lead, body, found):
+    make_lead(contact_name="Jane Doe")
+    thread = make_thread(lead=lead, subject="evil.com is slow, says Jane Doe")
+    sentences = confirmable_findings(lead, body, thread=thread).values()
+    assert len(sentences) == len(found)
+    assert all(any(words in sentence for sentence in sentences) for words in found)
+
+
+def test_quoted_subject_that_is_only_a_name_is_reported(lead):
+    """Who writes a name into the subject may want to hear that it is a customer."""
+    make_lead(contact_name="Jane Doe")
+    thread = make_thread(lead=lead, subject="Jane Doe")
+    assert "another lead" in next(iter(confirmable_findings(lead, "Yes, “Jane Doe”.", thread=thread).values()))
+
+
 # Other customers
 
 

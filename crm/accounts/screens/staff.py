@@ -100,9 +100,9 @@ class StaffAdmin(CountedDeletionMixin, UserAdmin, ModelAdmin):
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "first_name", "last_name", "email", "roles", "is_active")
     compressed_fields = True
-    readonly_fields = ("password_state", "second_factor_state", "owned_records", "last_login", "date_joined")
+    readonly_fields = ("roles", "password_state", "second_factor_state", "owned_records", "last_login", "date_joined")
     add_fieldsets = ((None, {"fields": ("username", "first_name", "last_name", "email", "role")}),)
-    colleague_fieldsets = ((None, {"fields": ("username", "first_name", "last_name", "email", "groups")}),)
+    colleague_fieldsets = ((None, {"fields": ("username", "first_name", "last_name", "email", "roles")}),)
     permission_fields = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
     fieldsets = (
         (
@@ -128,6 +128,11 @@ class StaffAdmin(CountedDeletionMixin, UserAdmin, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         return super().get_queryset(request).prefetch_related("groups")
+
+    def formfield_for_manytomany(self, db_field: models.ManyToManyField, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "groups":
+            kwargs["help_text"] = "What an account may do follows from its roles."
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     @admin.display(description="Roles")
     def roles(self, user: User) -> str:

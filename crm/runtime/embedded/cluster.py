@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -40,6 +41,9 @@ SERVER_SETTINGS = {
     # What other programs ask of JSON columns is read from the statistics of statements.
     "shared_preload_libraries": "pg_stat_statements",
 }
+if sys.platform == "linux":
+    # After a crash, one call for the file system in place of one for each of a thousand files: a tenth of the time.
+    SERVER_SETTINGS["recovery_init_sync_method"] = "syncfs"
 
 
 def programs_folder() -> Path:
