@@ -17,7 +17,7 @@ from django.db.models.lookups import Exact, IsNull
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from crm.records.check_statements import may_violate_a_check
+from crm.records.constraint_statements import is_covered, may_violate_a_constraint
 from crm.text.phones import PHONE_EXTENSION_PATTERN, PHONE_TAIL_LENGTH, national_digits
 
 LIVE = models.Q(deleted_at__isnull=True)
@@ -147,12 +147,12 @@ class Record(models.Model):
         return is_from_database or (field.primary_key and field.has_default())
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
-        """As Django's, which sends three statements for each check: while all checks hold, three answer for all."""
+        """As Django's, which sends three statements for each constraint: while all hold, three answer for all."""
         using = router.db_for_write(type(self), instance=self)
-        needs_each_check = may_violate_a_check(self, exclude or (), using)
+        needs_each = may_violate_a_constraint(self, exclude or (), using)
         errors: dict[str, list[ValidationError]] = {}
         for constraint in self._meta.constraints:
-            if isinstance(constraint, models.CheckConstraint) and not needs_each_check:
+            if is_covered(constraint) and not needs_each:
                 continue
             try:
                 constraint.validate(type(self), self, exclude=exclude, using=using)

@@ -53,12 +53,12 @@ def logged_verbs(row) -> list[str]:
 # Constraints
 
 
-def test_all_checks_of_a_row_take_one_select(db):
+def test_all_constraints_of_a_row_take_one_select(db):
     lead = make_lead()
     with CaptureQueriesContext(connection) as statements:
         lead.validate_constraints()
     selects = [query["sql"] for query in statements if query["sql"].startswith("SELECT")]
-    assert len(selects) == 2, "one for every check, one for the unique email address"
+    assert len(selects) == 1, "one for every check and the unique email address"
 
 
 def test_each_violated_constraint_is_named():
