@@ -5,7 +5,7 @@ from datetime import datetime
 from django.urls import reverse
 
 from crm.models import User
-from crm.records.owner_branches import first_rows
+from crm.records.owners.branches import first_rows
 from crm.screens.panels import CountedFigure, DashboardFigure, Panel
 from inbox.filters import with_unsent_messages
 from inbox.models import Thread

@@ -15,6 +15,7 @@ SOURCES = (
     "*/models.py",
     "*/models/*.py",
     "crm/records/*.py",
+    "crm/records/owners/*.py",
     "crm/records/privacy/suppression.py",
     "crm/apps.py",
     "crm/runtime/after_migrate.py",

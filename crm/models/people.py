@@ -11,13 +11,11 @@ from uuid_utils.compat import uuid7
 from crm.records.base import (
     LIVE,
     LiveManager,
-    PeopleQuerySet,
     Record,
     RecordQuerySet,
     can_see_everyone,
     choices_check,
     custom_fields_index,
-    digits_only,
     distinct_tags_check,
     json_field,
     json_type_check,
@@ -25,12 +23,9 @@ from crm.records.base import (
     merged_into_field,
     merged_into_index,
     merged_is_deleted_check,
-    name_key,
     no_empty_tag_check,
     not_blank_check,
     owned_by_or_unassigned,
-    people_search_field,
-    phone_tail,
     search_index,
     tags_field,
     tags_index,
@@ -38,6 +33,7 @@ from crm.records.base import (
 )
 from crm.records.consent import closed_channel_path
 from crm.records.owners import Restriction, restriction_field
+from crm.records.people import PeopleQuerySet, digits_only, name_key, people_search_field, phone_tail
 from crm.text.dates import DATE_FORMATS, TIME_FORMATS
 
 

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import pghistory
 import pgtrigger
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import GinIndex, OpClass
@@ -18,13 +17,10 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from crm.records.constraint_statements import is_covered, may_violate_a_constraint
-from crm.text.phones import PHONE_EXTENSION_PATTERN, PHONE_TAIL_LENGTH, national_digits
 
 LIVE = models.Q(deleted_at__isnull=True)
 # What is not an object in a JSON list. Strict, because a lax path unwraps a list within the list.
 NON_OBJECT_PATH = 'strict $[*] ? (@.type() <> "object")'
-PHONE_EXTENSION_OR_SIGN_REGEX = r"(?:ext|x|#|;).*$|\D"
-PHONE_TAIL_SQL = f"right(regexp_replace({{column}}, '{PHONE_EXTENSION_OR_SIGN_REGEX}', '', 'gi'), {PHONE_TAIL_LENGTH})"
 
 
 class RecordQuerySet(models.QuerySet):
@@ -56,33 +52,6 @@ class RecordQuerySet(models.QuerySet):
         """Update like Django, and set `updated_at`."""
         kwargs.setdefault("updated_at", Now())
         return super().update(**kwargs)
-
-
-class PeopleQuerySet(RecordQuerySet):
-    """The QuerySet of tables of people, which hold one email address and one phone number each."""
-
-    email_field: ClassVar[str] = "email"
-    phone_field: ClassVar[str] = "phone"
-
-    def with_addresses(self, addresses: Iterable[str]) -> "PeopleQuerySet":
-        """Return the rows with one of `addresses`, in upper or lower case. An empty address belongs to no one.
-
-        The indexes leave empty addresses out. So does the query, or it would read the whole table.
-        """
-        keys = {address.lower() for address in addresses if address}
-        rows = self.alias(address_key=Lower(self.email_field)).filter(address_key__in=keys)
-        return rows.exclude(**{self.email_field: ""})
-
-    def identified_by(self, text: str) -> "PeopleQuerySet":
-        """Return the rows with `text` as email address, or as phone number in any notation."""
-        if "@" in text:
-            return self.with_addresses([text])
-        number = PHONE_EXTENSION_PATTERN.sub("", text)
-        digits = "" if any(map(str.isalpha, number)) else national_digits(number, settings.PHONE_REGION)
-        if not digits:
-            return self.none()
-        rows = self.alias(_phone_tail=phone_tail(self.phone_field)).exclude(**{self.phone_field: ""})
-        return rows.filter(_phone_tail=digits[-PHONE_TAIL_LENGTH:], search_text__contains=digits)
 
 
 class LiveManager(models.Manager.from_queryset(RecordQuerySet)):
@@ -236,44 +205,6 @@ def search_field(*parts: Any) -> models.GeneratedField:
         output_field=models.TextField(),
         db_persist=True,
     )
-
-
-def people_search_field(*parts: Any) -> models.GeneratedField:
-    """Return a `search_field` that also finds names without their accents, and with either apostrophe.
-
-    `search_letters` is a function of the database; `crm.text.letters.plain_letters` does the same to a search.
-    """
-    plain = search_field(*parts)
-    (text,) = plain.expression.get_source_expressions()
-    return models.GeneratedField(
-        expression=models.Func(text, function="search_letters", output_field=models.TextField()),
-        output_field=models.TextField(),
-        db_persist=True,
-    )
-
-
-def digits_only(field: str) -> models.Func:
-    """Return the digits of a phone number, so that any spelling of it is found."""
-    return models.Func(
-        models.F(field),
-        models.Value(r"\D"),
-        models.Value(""),
-        models.Value("g"),
-        function="regexp_replace",
-        output_field=models.TextField(),
-    )
-
-
-def phone_tail(field: str) -> models.Func:
-    """Return the last digits of a phone number, without an extension."""
-    return models.Func(
-        models.F(field), template=PHONE_TAIL_SQL.format(column="%(expressions)s"), output_field=models.TextField()
-    )
-
-
-def name_key(field: str) -> models.Func:
-    """Return the key of a name, as `crm.records.duplicates.spelling.name_key` does, by a function of the database."""
-    return models.Func(models.F(field), function="name_key", output_field=models.TextField())
 
 
 def search_index(table: str) -> GinIndex:

@@ -12,8 +12,9 @@ from django.utils.text import capfirst
 
 from crm.exceptions import InvalidInput
 from crm.models import User
-from crm.records.base import PeopleQuerySet, lower_tags
+from crm.records.base import lower_tags
 from crm.records.local_time import start_of_agency_day, start_of_reader_day
+from crm.records.people import PeopleQuerySet
 from crm.screens.custom_fields.filters import CustomFieldFilterMixin
 from crm.screens.custom_fields.questions import QUESTION_PREFIX
 from crm.screens.record_forms import TypedDecimalField

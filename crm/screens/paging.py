@@ -15,7 +15,7 @@ from psycopg.errors import QueryCanceled
 
 from crm.exceptions import InvalidInput
 from crm.records.json_keys import key_path
-from crm.records.owner_branches import first_keys, first_rows
+from crm.records.owners.branches import first_keys, first_rows
 from crm.screens.custom_fields.promoted_columns import PromotedColumn
 from crm.screens.custom_fields.sort_keys import SORT_KEY_FUNCTIONS, JsonMember
 

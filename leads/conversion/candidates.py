@@ -11,10 +11,10 @@ from typing import Any
 from django.db import models
 
 from crm.models import Client, Contact, ContactClient
-from crm.records.base import name_key, phone_tail
 from crm.records.duplicates.matching import Identity
 from crm.records.duplicates.spelling import SAME, compare_names, is_same_company
 from crm.records.duplicates.spelling import name_key as key_of_name
+from crm.records.people import name_key, phone_tail
 from crm.text.freemail import business_domain
 from crm.text.phones import PHONE_TAIL_LENGTH
 from leads.models import Lead

@@ -20,7 +20,6 @@ from crm.records.base import (
     Record,
     choices_check,
     custom_fields_index,
-    digits_only,
     distinct_tags_check,
     json_field,
     json_type_check,
@@ -28,17 +27,15 @@ from crm.records.base import (
     merged_into_field,
     merged_into_index,
     merged_is_deleted_check,
-    name_key,
     no_empty_tag_check,
     not_blank_check,
-    people_search_field,
-    phone_tail,
     range_check,
     search_index,
     tags_field,
     tags_index,
     with_row_audit,
 )
+from crm.records.people import digits_only, name_key, people_search_field, phone_tail
 from leads.models.insurance_type import InsuranceType
 from leads.models.lead_choices import LossReason, Source, Tier
 from leads.models.lead_queryset import LAST_CONTACT_SORT_KEY, PRIORITY_SORT_KEYS, VALUE_SORT_KEY, LeadQuerySet

@@ -9,8 +9,8 @@ from django.db.models import Count, Sum
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, Upper
 
-from crm.records.base import PeopleQuerySet
-from crm.records.owner_branches import disjoint_branches
+from crm.records.owners.branches import disjoint_branches
+from crm.records.people import PeopleQuerySet
 from crm.text.vins import VIN_LENGTH, VIN_LETTERS, normalize_vin
 from leads.models.lead_choices import Tier
 from leads.models.stage import StageCategory

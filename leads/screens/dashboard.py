@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from crm.models import User
 from crm.records.local_time import agency_today
-from crm.records.owner_branches import first_rows
+from crm.records.owners.branches import first_rows
 from crm.screens.panels import CountedFigure, Panel
 from leads.models import OPEN_CATEGORIES, Lead, LeadStatus, Task, Tier
 from leads.models.lead_queryset import PRIORITY_SORT_KEYS

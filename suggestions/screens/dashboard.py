@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from crm.models import User
-from crm.records.owner_branches import first_rows
+from crm.records.owners.branches import first_rows
 from crm.screens.paging import capped_count
 from crm.screens.panels import CountedFigure, DashboardFigure, Panel
 from suggestions.choices import LabelCache

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from crm.models import User
 from crm.records.base import owned_by_or_unassigned
-from crm.records.owner_branches import disjoint_branches, owner_branches
+from crm.records.owners.branches import disjoint_branches, owner_branches
 from crm.screens.paging import Order, capped_count, capped_counts, fetch_page
 from leads.admin import LeadAdmin
 from leads.models import Lead, Policy

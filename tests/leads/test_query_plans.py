@@ -8,7 +8,8 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Upper
 from django.utils import timezone
 
-from crm.records.base import lower_tags, name_key, phone_tail
+from crm.records.base import lower_tags
+from crm.records.people import name_key, phone_tail
 from crm.screens.paging import Order, fetch_page
 from leads.admin import LeadAdmin
 from leads.models import InsuranceType, Lead

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.db import connection
 
 from crm.models import User
-from crm.records.owner_branches import first_keys
+from crm.records.owners.branches import first_keys
 from suggestions.admin import ARCHIVE_ORDER, QUEUE_ORDER
 from suggestions.models import Suggestion
 from tests.query_plans import filtered_rows, first_page, has_seq_scan, has_sort, plan_indexes, vacuum_analyze

@@ -13,8 +13,8 @@ from django.db.models.functions import Concat, Lower, Trim
 from django.db.models.lookups import Exact
 
 from crm.models import CustomField, User
-from crm.records.base import name_key
 from crm.records.custom_fields.references import record_key, referable_records
+from crm.records.people import name_key
 
 # As an export writes a reference: "Olga Olsen (0190b2c4-…)".
 NAME_WITH_RECORD_KEY = re.compile(r".*\(([0-9a-f-]{36})\)", re.DOTALL | re.IGNORECASE)

@@ -14,10 +14,11 @@ from django.db.models.functions import Greatest
 from django.db.models.lookups import Exact, GreaterThan
 
 from crm.models import Client, User
-from crm.records.base import Record, name_key, phone_tail
+from crm.records.base import Record
 from crm.records.duplicates.matching import COLUMNS, LINKS, Identity, IdentityColumns, Match, compare, stored_columns
 from crm.records.duplicates.spelling import company_words, likely_keys
 from crm.records.duplicates.spelling import name_key as key_of_name
+from crm.records.people import name_key, phone_tail
 from crm.text.phones import PHONE_TAIL_LENGTH
 
 MAX_ROWS_PER_DETAIL, MAX_DUPLICATES = 25, 8

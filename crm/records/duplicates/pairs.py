@@ -17,9 +17,10 @@ from django.utils import timezone
 
 from crm.models import Client, Contact, User
 from crm.models.duplicate_pair import DuplicatePair
-from crm.records.base import Record, name_key, phone_tail
+from crm.records.base import Record
 from crm.records.duplicates.finding import visible_rows
 from crm.records.duplicates.matching import COLUMNS, PAIRED_ROWS, Identity, compare, shared_values, stored_columns
+from crm.records.people import name_key, phone_tail
 from crm.records.transitions import permission_name
 from crm.text.phones import PHONE_TAIL_LENGTH
 

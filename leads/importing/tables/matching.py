@@ -10,7 +10,7 @@ from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
 
 from crm.models import User
-from crm.records.base import PHONE_TAIL_SQL
+from crm.records.people import PHONE_TAIL_SQL
 from crm.text.phones import PHONE_TAIL_LENGTH, phone_key
 from leads.importing.tables.staged import StagedImport
 from leads.models.import_batch import NOUNS, ImportedTable
