@@ -50,15 +50,16 @@ class StagingTable:
         database_table = connection.ops.quote_name(table.model._meta.db_table)
         cursor.execute(CREATE_STAGING_SQL.format(columns=", ".join(columns), table=database_table))
 
-    def copy(self, rows: Iterable[list[Any]]) -> None:
-        """Store `rows`, each the first columns of `COPY_ROWS_SQL` and the values of the columns of the table."""
-        statement = COPY_ROWS_SQL.format(columns=", ".join(self.table.database_columns))
-        with connection.wrap_database_errors, self.cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
+    def copy(self, parts: Iterable[Iterable[list[Any]]]) -> None:
+        """Store the rows of all `parts`: the first columns of `COPY_ROWS_SQL` and the values of those of the table.
 
-    def index(self) -> None:
-        """Let the stored rows be found by their number."""
+        Between two parts the connection is free for other statements.
+        """
+        statement = COPY_ROWS_SQL.format(columns=", ".join(self.table.database_columns))
+        for rows in parts:
+            with connection.wrap_database_errors, self.cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
         self.cursor.execute(INDEX_ROWS_SQL)
 
     def new_examples(self, count: int) -> list[tuple[int, str]]:

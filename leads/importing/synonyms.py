@@ -25,8 +25,8 @@ def to_words(text: str) -> tuple[str, ...]:
 
 # What a file about people calls its main columns, whatever custom fields are called.
 PEOPLE_WORDS = ("name", "email", "phone", "company")
-# An amount that somebody only supposes: “Est. premium”.
-SUPPOSED_AMOUNTS = " ".join(
+# An estimated amount: “Est. premium”.
+ESTIMATED_AMOUNTS = " ".join(
     f"{word}{amount}"
     for word in ("est", "estimated", "expected", "approx", "approximate", "projected", "potential")
     for amount in ("value", "amount", "premium", "annualpremium", "yearlypremium", "revenue", "dealvalue", "dealsize")
@@ -121,7 +121,7 @@ FIELD_SYNONYMS = {
     "estimated_value": f"""estimatedvalue value amount dealvalue dealamount leadvalue opportunityamount
         opportunityvalue estvalue estrevenue closevalue premium annualpremium annualizedpremium estimatedpremium
         policyannualpremium quotedpremium estimatedamount expectedrevenue opportunityvalueprimary yearlypremium
-        premiumamount premiumestimate totalpremium totalannualpremium dealsize {SUPPOSED_AMOUNTS}
+        premiumamount premiumestimate totalpremium totalannualpremium dealsize {ESTIMATED_AMOUNTS}
         betrag wert summe auftragswert dealwert pramie jahrespramie angebotssumme volumen
         montant valeur montantestime prime primeannuelle
         importe monto valor cantidad prima primaanual importeestimado valorestimado importo bedrag

@@ -207,9 +207,7 @@ def import_rows(
     with connection.cursor() as cursor:
         staging, progress = StagingTable(cursor, table), ImportProgress(run)
         staged = stage_import(cursor, run, reader, former)
-        for rows in reader.chunks(run.file):
-            staging.copy(staging_rows(rows, run.file, reader, report, progress))
-        staging.index()
+        staging.copy(staging_rows(rows, run.file, reader, report, progress) for rows in reader.chunks(run.file))
         questions = open_questions(run, preview, reader)
         known = KnownRows(table, staged, options.duplicates, reader)
         set_rows_aside(staged, table, known, report)

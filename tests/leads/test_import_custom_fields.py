@@ -219,7 +219,7 @@ NAUGHTY_TEXTS = [
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CustomFieldKind if kind not in REFERENCE_TABLES])
-def test_what_an_import_reads_of_a_cell_is_what_a_form_accepts(kind):
+def test_import_reads_only_cells_that_a_form_accepts(kind):
     choices = {"cat": "Cat", "gold": "Gold"} if kind in KINDS_WITH_CHOICES else {}
     field = CustomField(
         key="one", label="One", kind=kind, choices=[{"value": value, "label": name} for value, name in choices.items()]

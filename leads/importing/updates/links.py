@@ -27,7 +27,7 @@ INSERT_SQL = """
      WHERE planned.changes ? '{name}' AND planned.number > %(after)s AND planned.number <= %(upto)s
 """
 # The links that are left of those that were added: as they were, or changed by people.
-LEFT_SQL = """
+REMAINING_SQL = """
     SELECT coalesce(jsonb_agg(link.{other}) FILTER (WHERE link.updated_at = link.created_at), '[]') AS own,
            coalesce(jsonb_agg(link.{other}) FILTER (WHERE link.updated_at <> link.created_at), '[]') AS changed
       FROM {table} AS link
@@ -69,8 +69,8 @@ class AddedLink:
         return self.fill(INSERT_SQL, "planned.record_id")
 
     @property
-    def left(self) -> str:
-        return self.fill(LEFT_SQL)
+    def remaining(self) -> str:
+        return self.fill(REMAINING_SQL)
 
     @property
     def delete(self) -> str:

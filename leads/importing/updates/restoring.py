@@ -111,10 +111,10 @@ def collect_sql(rules: UpdateRules) -> str:
         f"THEN jsonb_build_object('{column}', {column}_entry.kept) ELSE '{{}}' END"
         for column in rules.objects
     ]
-    restored += [non_empty(link.name, f"{link.name}_left.own") for link in rules.links]
-    kept += [non_empty(link.name, f"{link.name}_left.changed") for link in rules.links]
+    restored += [non_empty(link.name, f"{link.name}_remaining.own") for link in rules.links]
+    kept += [non_empty(link.name, f"{link.name}_remaining.changed") for link in rules.links]
     joins = [f"CROSS JOIN LATERAL ({OBJECT_SQL.format(column=one)}) AS {one}_entry" for one in rules.objects]
-    joins += [f"CROSS JOIN LATERAL ({link.left}) AS {link.name}_left" for link in rules.links]
+    joins += [f"CROSS JOIN LATERAL ({link.remaining}) AS {link.name}_remaining" for link in rules.links]
     return COLLECT_SQL.format(
         tags=TAGS_SQL if "tags" in rules.update else "'{}'",
         object_fields=" || ".join(restored),

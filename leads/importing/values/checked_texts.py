@@ -1,4 +1,4 @@
-"""Cells whose values are checked as the form of a record checks them. Pure: no database."""
+"""Parsers of texts that check a cell as the form of a record does. Pure: no database."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
