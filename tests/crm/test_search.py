@@ -90,7 +90,7 @@ def test_lead_is_found_by_vin_in_any_notation(ann, text):
     assert records_found(ann, text) == {"Leads": [lead.contact_name]}
 
 
-def test_whole_address_finds_its_records_and_a_part_all_that_contain_it(ann):
+def test_address_of_a_record_hides_longer_addresses_that_contain_it(ann):
     copies = copy_record(make_client(name="Zoe"), 6, lambda number: {"email": "zoe@meier.example"})
     make_client(name="Chloe", email="chloezoe@meier.example")
     assert records_found(ann, "zoe@meier.example")["Clients"] == ["Zoe"] * 5 + ["All in Clients"]

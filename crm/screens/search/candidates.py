@@ -1,4 +1,4 @@
-"""Some of the rows that each of several searches finds, in one statement whose cost does not grow with what matches."""
+"""Some of the rows that each of several searches finds, in one statement that costs the same whatever matches."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence

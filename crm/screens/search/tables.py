@@ -16,7 +16,7 @@ from crm.screens.search.candidates import FoundRow, fetch_candidates, find_frequ
 
 # Of each table: records that are shown, and rows that are fetched to choose and to count them.
 MAX_SHOWN, MAX_CANDIDATES = 5, 100
-# Of a table that does not say whose its rows are: rows that are found before it is asked who may see them.
+# Of a table without the owners of its rows: rows that are found before the database is asked who may see them.
 MAX_MATCHES = 500
 
 
@@ -78,7 +78,7 @@ def search_by_words(screens: Sequence[Any], request: HttpRequest, text: str) -> 
 def is_asked_late(screen: Any, user: Any) -> bool:
     """Whether to ask only of the rows that were found which of them `user` may see.
 
-    Where other tables say whose a row is, asking them for every row that matches takes long.
+    Where other tables have the owner of a row, asking them for every row that matches takes long.
     """
     path = screen.model.objects.all().owner_path
     return not can_see_everyone(user) and (not path or "__" in path)
