@@ -235,7 +235,7 @@ def cells(page: str, roles: Mapping[str, RolePage]) -> list[str]:
 
 
 def keep_pages(text: str) -> None:
-    """Measure only the pages whose names contain `text`."""
+    """Measure only the pages with `text` in their names."""
     for name in [name for name in PAGES if text not in name]:
         del PAGES[name]
 
