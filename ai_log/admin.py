@@ -28,6 +28,7 @@ MAX_CONVERSATION_ROWS = 50
 class AIInteractionAdmin(ReadOnlyMixin, RecordAdmin):
     filterset_class = AIInteractionFilter
     search_label = "Search questions and summaries"
+    max_count = 1_000
     row_template = "ai_log/row.html"
     page_template = "ai_log/page.html"
     change_list_template = "ai_log/list.html"

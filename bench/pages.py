@@ -195,8 +195,8 @@ def run(repeat: int) -> bool:
         small, large = (open_site(stack, name) for name in sorted(DATABASE_SIZES, key=DATABASE_SIZES.get))
         found: dict[str, dict[str, RolePage]] = {}
         for page in PAGES:
-            sys.stderr.write(f"{page} ...\n")
             found[page] = dict(measure_roles(large, small, page, repeat))
+            sys.stderr.write(f"{page}: {', '.join(f'{role} {one}' for role, one in found[page].items())}\n")
     sys.stdout.write(f"\n{__doc__}\n{explain_table(repeat)}\n\n")
     heading = ["", *ROLES, "queries", "page", "growth", ""]
     sys.stdout.write(render_table(heading, [cells(page, roles) for page, roles in found.items()]))
@@ -235,7 +235,7 @@ def cells(page: str, roles: Mapping[str, RolePage]) -> list[str]:
 
 
 def keep_pages(text: str) -> None:
-    """Measure only the pages whose names contain `text`."""
+    """Measure only the pages with `text` in their names."""
     for name in [name for name in PAGES if text not in name]:
         del PAGES[name]
 

@@ -110,7 +110,7 @@ class Browser:
 
 
 def collect_static_files() -> None:
-    """Collect the static files, whose names every page of production contains."""
+    """Collect the static files: every page of production contains their names."""
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
     subprocess.run(command, cwd=settings.BASE_DIR, env={**os.environ, **PRODUCTION}, check=True)
 

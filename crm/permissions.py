@@ -71,7 +71,7 @@ class OneStatementBackend(ModelBackend):
         if user is None or not self.user_can_authenticate(user):
             return None
         user.needs_second_factor = user._needs_second_factor
-        if not user.is_superuser:  # whose permissions Django reads itself
+        if not user.is_superuser:  # Django reads the permissions of superusers
             user._perm_cache = set(user._permissions or ())
         return user
 

@@ -27,6 +27,7 @@ from crm.text.tags import unique_tags
 MIN_SEARCH_LENGTH = 3
 PHONE_SEARCH_DIGITS = 10
 MAX_UNKNOWN_FILTERS = 5
+MAX_ROWS_OF_ADDRESS = 1_000
 MIN_FILTER_DATE, MAX_FILTER_DATE = date(1900, 1, 1), date(2200, 1, 1)
 
 
@@ -154,13 +155,15 @@ class RecordFilter(CustomFieldFilterMixin, django_filters.FilterSet):
         return queryset
 
     def with_address(self, queryset: models.QuerySet, text: str) -> models.QuerySet | None:
-        """Return the rows with the email address `text`, which an index finds; None if it is none or no row has it."""
+        """Return the rows with the email address `text`, which an index finds; None if no row has it."""
         is_address = EMAIL_ADDRESS_PATTERN.fullmatch(text) and isinstance(queryset, PeopleQuerySet)
         # The index leaves deleted rows out.
         if not is_address or self.form.cleaned_data.get("deleted"):
             return None
-        rows = queryset.with_addresses([text]).filter(deleted_at__isnull=True)
-        return rows if rows.exists() else None
+        rows = queryset.with_addresses([text]).filter(deleted_at__isnull=True).order_by()
+        # The keys are read here. With the order of the list, the planner might read the list in order to find them.
+        keys = list(rows.values_list("pk", flat=True)[:MAX_ROWS_OF_ADDRESS])
+        return queryset.filter(pk__in=keys) if keys else None
 
     def filter_tags(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         tags = [tag.lower() for tag in unique_tags(value.split(","))]

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 
-from crm.models import User
+from crm.models import Contact, User
 from crm.records.base import owned_by_or_unassigned
 from crm.records.owners.branches import disjoint_branches, owner_branches
 from crm.screens.paging import Order, capped_count, capped_counts, fetch_page
@@ -110,3 +110,16 @@ def test_sums_by_stage_add_up_the_rows_of_both_branches(agent):
     assert sums == {"leads": 8, "value": 800, "weighted": 200}
     (everyone,) = Lead.objects.all().sums_by_stage().values()
     assert everyone["leads"] == 12
+
+
+def test_contacts_of_an_agent_are_found_without_the_links_of_all_contacts(agent):
+    lead = Lead.objects.filter(assigned_to=agent).first()
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO contacts (name) SELECT 'Person ' || n FROM generate_series(1, 3000) AS n")
+        cursor.execute(
+            "INSERT INTO contact_leads (contact_id, lead_id, role) SELECT id, %s, 'other' FROM contacts", [lead.pk]
+        )
+        cursor.execute("ANALYZE contacts, contact_leads, leads")
+    rows = Contact.objects.visible_to(agent)
+    assert rows.count() == 3_000
+    assert "hashed" not in rows.order_by("name", "id")[:51].explain()

@@ -282,7 +282,7 @@ def test_leads_of_user_who_left_can_be_filtered(as_max, bob):
     assert "Bob (inactive)" in response.content.decode()
 
 
-def test_whole_address_finds_the_lead_that_has_it_and_no_longer_one(as_max):
+def test_full_address_finds_the_lead_that_has_it_and_no_longer_one(as_max):
     for address in ("ann@example.com", "joann@example.com", "other@example.com"):
         make_lead(contact_name=address.partition("@")[0], contact_email=address)
     assert listed_names(as_max, q=" Ann@Example.com ") == ["ann"]

@@ -202,9 +202,19 @@ def test_sums_by_stage_of_an_agent_are_read_from_the_index_of_owners(filled_tabl
 def test_search_of_a_whole_address_reads_no_other_lead(filled_table, db):
     agent, _ = filled_table
     address = Lead.objects.filter(assigned_to=agent).first().contact_email
-    for plan in screen_plans(agent, f"/leads/lead/?q={address}", "leads"):
-        assert uses(plan, "leads_by_address") or uses(plan, "leads_email_unique")
-        assert rows_read(plan, "leads") <= 4
+    plans = screen_plans(agent, f"/leads/lead/?q={address}", "leads")
+    assert uses(plans[0], "leads_by_address") or uses(plans[0], "leads_email_unique")
+    assert all(rows_read(plan, "leads") <= 4 for plan in plans)
+
+
+def test_planner_knows_how_frequent_a_tag_and_an_address_are(filled_table, db):
+    assert 10 <= estimate(live().alias(t=lower_tags("tags")).filter(t__overlap=["tag5"])) <= 40, "20 leads have it"
+    assert estimate(live().with_addresses(["p77@example.com"])) <= 3
+
+
+def estimate(queryset: models.QuerySet) -> int:
+    """Return how many rows the planner expects."""
+    return json.loads(queryset.explain(format="json"))[0]["Plan"]["Plan Rows"]
 
 
 def uses(plan: list[dict], index: str) -> bool:
