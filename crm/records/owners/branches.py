@@ -40,7 +40,7 @@ def find_owner_condition(rows: models.QuerySet) -> int | None:
 def is_mine_or_unassigned(node: WhereNode) -> bool:
     """Return whether no row fits two of the alternatives: its owner is the user, or there is none.
 
-    A `record_owner` is another user than the `owner`, and there is none without an owner (`crm/records/owners/__init__.py`).
+    A `record_owner` is another user than the `owner`, and there is none without an owner (`crm/records/owners`).
     """
     own = [child.lhs for child in node.children if isinstance(child, Exact)]
     others = [child for child in node.children if not isinstance(child, Exact)]

@@ -13,5 +13,5 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("leads", "0011_indexes_by_owner")]
+    dependencies = [("leads", "0013_indexes_by_owner")]
     operations = [migrations.RunSQL(STATISTICS, "DROP STATISTICS leads_lower_tags, leads_address")]
