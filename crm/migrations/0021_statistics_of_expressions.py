@@ -16,5 +16,5 @@ REVERSE = "DROP STATISTICS clients_lower_tags, clients_address, contacts_lower_t
 
 
 class Migration(migrations.Migration):
-    dependencies = [("crm", "0018_second_factors")]
+    dependencies = [("crm", "0020_references_in_one_case")]
     operations = [migrations.RunSQL(STATISTICS, REVERSE)]
