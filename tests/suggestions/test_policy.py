@@ -229,7 +229,7 @@ def test_quotation_of_the_whole_subject_is_no_news_to_its_readers(lead, quotatio
         ("“evil.com is slow, says Jane Doe”: Jane Doe agrees.", ["another lead"]),
     ],
 )
-def test_what_is_not_a_quotation_of_the_whole_subject_is_reported(lead, body, found):
+def test_partial_quotation_of_the_subject_is_reported(lead, body, found):
     make_lead(contact_name="Jane Doe")
     thread = make_thread(lead=lead, subject="evil.com is slow, says Jane Doe")
     sentences = confirmable_findings(lead, body, thread=thread).values()
