@@ -11,8 +11,8 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from crm.runtime.embedded.place import Place
 from crm.runtime.environment import BadVariable, Environment, derive_key
+from crm.screens.theme import THEME_CHANGES
 from crm.screens.theme import UNFOLD as UNFOLD
-from crm.screens.theme_changes import THEME_CHANGES
 from crm.text.dates import DATE_FORMATS, DJANGO_DATE_FORMATS, DJANGO_TIME_FORMATS, TIME_FORMATS
 
 BASE_DIR = Path(__file__).resolve().parent.parent

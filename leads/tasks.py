@@ -6,6 +6,7 @@ from io import StringIO
 from uuid import UUID
 
 from django.core.management import CommandError, call_command
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
@@ -27,8 +28,8 @@ logger = logging.getLogger(__name__)
 LAPSE_POLICIES_TASK = "leads.lapse_policies"
 TIER_CHANGE_RETENTION = timedelta(days=365)
 IMPORT_FILE_RETENTION = timedelta(days=30)
-# A cancelled import takes a moment to stop; until then it keeps its lock.
-IMPORT_RETRY = RetryStrategy(max_attempts=60, wait=10, retry_exceptions=[BatchLocked])
+# A cancelled import takes a moment to stop; until then it keeps its lock. A database that crashed is soon back.
+IMPORT_RETRY = RetryStrategy(max_attempts=60, wait=10, retry_exceptions=[BatchLocked, OperationalError, InterfaceError])
 
 
 @app.periodic(cron="40 2 * * *")

@@ -65,6 +65,7 @@ def find_policy_findings(kind: type[Kind], payload: Any, suggestion: Suggestion)
 def without_quoted_subject(text: str, subject: str) -> str:
     """Return `text` without quotations of the whole `subject` of the conversation, which its participants know.
 
+    The line of the subject of a reply is such a quotation, too.
     A link or a name elsewhere in the text counts, also if the subject has it. A subject that is a name and no more is
     left: quoting it could tell that the person is a customer.
     """
@@ -72,8 +73,10 @@ def without_quoted_subject(text: str, subject: str) -> str:
     names = {*extract_names(subject), *map(str.lower, extract_single_names(subject))}
     if not quoted or quoted in names:
         return text
-    whole = rf"[“„\"«]\s*(?:[a-z]{{1,6}}:\s*)*{re.escape(quoted)}\s*[”“\"»]".replace(r"\ ", r"\s+")
-    return re.sub(whole, "“…”", text, flags=re.IGNORECASE)
+    # With the prefixes that normalizing drops, such as “Re:” and the tag of a mailing list.
+    whole = rf"(?:[a-z]{{1,6}}:\s*|\[[^\]\n]{{1,40}}\]\s*)*{re.escape(quoted)}".replace(r"\ ", r"\s+")
+    quotation = rf"[“„\"«]\s*{whole}\s*[”“\"»]|^{whole}$"
+    return re.sub(quotation, "“…”", text, flags=re.IGNORECASE | re.MULTILINE)
 
 
 def recipient_findings(recipients: list[str], context: PolicyContext) -> Iterator[PolicyFinding]:

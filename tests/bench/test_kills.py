@@ -29,7 +29,7 @@ def test_page_is_back_with_the_first_of_several_good_answers():
 
 
 @pytest.mark.django_db
-def test_what_is_missing_or_there_twice_is_counted():
+def test_missing_and_doubled_results_are_counted():
     make_lead(contact_name="Imported 0-0")
     make_lead(contact_name="Imported 0-0")
     thread, form = make_thread(), make_web_form()

@@ -7,7 +7,7 @@ from django.template.loader import get_template
 
 from crm.runtime.template_loader import Loader, strip_indentation
 from crm.screens.json_forms.display import ValueNode
-from crm.screens.theme_changes import THEME_CHANGES
+from crm.screens.theme import THEME_CHANGES
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.urls import reverse
 
 from crm.exceptions import InvalidInput
@@ -20,6 +20,7 @@ from leads.importing.batches.transitions import cancel_import, queue_check, queu
 from leads.importing.batches.undo import queue_undo
 from leads.importing.tables import undo as tables_undo
 from leads.models import ImportBatch, ImportState, Lead, LeadStageHistory
+from leads.tasks import IMPORT_RETRY
 from tests.cast import browser
 from tests.killing import Point, run_killed
 
@@ -176,6 +177,29 @@ def test_connection_lost_during_an_import_imports_nothing_and_is_said(ann, tmp_p
     with pytest.raises(InvalidInput, match=LOST):
         transitions.import_file(path, by=ann)
     assert (count_rows(), ImportBatch.objects.exists()) == ((0, 0, 0), False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_job_whose_connection_is_lost_is_repeated(ann, monkeypatch):
+    batch, whole = checked_batch(ann), transitions.finish_batch
+    queue_import(batch, by=ann)
+    pid = session()
+
+    def lose_connection(*args: Any) -> None:
+        whole(*args)
+        in_other_session(lambda: end_session(pid))
+
+    monkeypatch.setattr(transitions, "finish_batch", lose_connection)
+    with pytest.raises(OperationalError):
+        run_batch(batch.pk)
+    monkeypatch.undo()
+    connection.close()
+    batch.refresh_from_db()
+    assert (batch.state, count_rows()) == (ImportState.RUNNING, (0, 0, 0))
+    assert OperationalError in IMPORT_RETRY.retry_exceptions
+    run_batch(batch.pk)
+    batch.refresh_from_db()
+    assert (batch.state, count_rows()[0]) == (ImportState.DONE, 100)
 
 
 @pytest.mark.django_db(transaction=True)

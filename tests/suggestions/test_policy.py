@@ -212,6 +212,7 @@ def test_words_with_dots_are_not_links(lead):
         "“evil.com is slow, says Jane Doe”",
         '"Re: Evil.com is slow, says Jane Doe"',
         "„Re: AW: evil.com is\nslow, says Jane Doe“",
+        "this:\nRe: [A list] evil.com is slow, says Jane Doe\n\nIt came today",
     ],
 )
 def test_quotation_of_the_whole_subject_is_no_news_to_its_readers(lead, quotation):
@@ -224,12 +225,12 @@ def test_quotation_of_the_whole_subject_is_no_news_to_its_readers(lead, quotatio
     ("body", "found"),
     [
         ("Thank you for “evil.com is slow”.", ["leads to evil.com"]),
-        ("evil.com is slow, says Jane Doe", ["leads to evil.com", "another lead"]),
+        ("So evil.com is slow, says Jane Doe", ["leads to evil.com", "another lead"]),
         ("“evil.com is slow, says Jane Doe” and evil.com/pay", ["leads to evil.com"]),
         ("“evil.com is slow, says Jane Doe”: Jane Doe agrees.", ["another lead"]),
     ],
 )
-def test_what_is_not_a_quotation_of_the_whole_subject_is_reported(lead, body, found):
+def test_partial_quotation_of_the_subject_is_reported(lead, body, found):
     make_lead(contact_name="Jane Doe")
     thread = make_thread(lead=lead, subject="evil.com is slow, says Jane Doe")
     sentences = confirmable_findings(lead, body, thread=thread).values()

@@ -8,9 +8,10 @@ starts twice does nothing the second time, and one that follows a crash finds th
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from crm.exceptions import ActionRefused, IllegalTransition
@@ -44,6 +45,14 @@ class BatchMonitor:
             cursor.execute(LOCK_BATCH_SQL, [str(self.key)])
             return cursor.fetchone()[0]
 
+    def sessions(self) -> tuple[Any, Any]:
+        """Return the connections of the job and of this monitor, to the database itself."""
+        return connection.connection, self.connection.connection
+
+    def is_connection_lost(self, before: tuple[Any, Any]) -> bool:
+        """Return whether one of the sessions `before` has ended, as after a crash of the database."""
+        return self.sessions() != before or any(one.closed for one in before)
+
     def count(self, rows: int) -> None:
         """Save how many rows are read.
 
@@ -73,6 +82,7 @@ def run_batch(key: UUID) -> None:
 
     Raises:
         BatchLocked: another job works on it; try again later.
+        OperationalError, InterfaceError: the connection to the database was lost; try again later.
     """
     with monitored(key) as monitor:
         if not monitor.lock():
@@ -80,14 +90,18 @@ def run_batch(key: UUID) -> None:
         batch = claim_run(key)
         if batch is None:
             return
-        monitor.state = batch.state
+        monitor.state, sessions = batch.state, monitor.sessions()
         try:
             run_claimed(batch, monitor)
         except ImportCancelled:
             logger.info("The import %s was cancelled.", key)
         except ActionRefused as error:
+            if monitor.is_connection_lost(sessions):
+                raise OperationalError(str(error)) from error
             save_failure(batch, str(error))
-        except Exception:
+        except Exception as error:
+            if isinstance(error, (OperationalError, InterfaceError)) and monitor.is_connection_lost(sessions):
+                raise
             save_failure(batch, "Nothing was changed, because of an error in the program. The log has the details.")
             raise
 
