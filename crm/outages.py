@@ -37,6 +37,8 @@ def find_outage(error: BaseException) -> Outage | None:
     """Return the outage that `error` is a sign of, or None for any other error."""
     if isinstance(error, OSError) and error.errno in FULL_DISK_ERRORS | {errno.EROFS}:
         return disk_full(f"{error.strerror}: {error.filename or 'no file name'}")
+    # The job queue raises errors of its own, caused by those of the database.
+    error = error if isinstance(error, Error) else error.__cause__
     if not isinstance(error, Error):
         return None
     cause = (str(error).strip().splitlines() or ["no reason given"])[0]

@@ -7,8 +7,9 @@ import logging
 import pytest
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.backends.base import UpdateError
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils.http import urlsafe_base64_encode
+from procrastinate.exceptions import ConnectorException
 
 from crm import outages
 from crm.accounts.sessions import SessionStore
@@ -166,3 +167,12 @@ def test_cause_is_repeated_only_while_it_stays(caplog, monkeypatch):
     monkeypatch.setattr(outages, "REPEAT_AFTER", 0)
     outages.outage_log.report(outage)
     assert len(caplog.records) == 2
+
+
+def test_database_that_is_away_when_a_job_is_queued_is_an_outage():
+    lost = OperationalError("server closed the connection unexpectedly")
+    try:
+        raise ConnectorException from lost
+    except ConnectorException as error:
+        assert outages.outage_response(error).status_code == 503
+    assert outages.outage_response(ConnectorException()) is None
