@@ -91,7 +91,7 @@ def test_suggestion_that_a_client_forbids_later_is_withdrawn(db):
     assert statuses(email, call, task, of_other) == ["PENDING", "REJECTED", "PENDING", "PENDING"]
     assert (call.reject_code, call.review_note) == ("SUPERSEDED", "The client does not want to be contacted by phone.")
     line = ActivityLog.objects.on_timeline_of(client).get(verb="superseded")
-    assert line.summary.endswith("The lead does not want to be contacted by phone.")
+    assert line.summary.endswith("The client does not want to be contacted by phone.")
     Client.objects.filter(pk=client.pk).update(communications=NO_EMAIL)
     withdraw_refused(0)
     assert statuses(email, task, of_other) == ["REJECTED", "PENDING", "PENDING"]
