@@ -82,13 +82,6 @@ def test_menus_of_the_theme_work_without_compiled_scripts(opened, june):
     page.locator(".headline h1").click()
     expect(page.get_by_role("link", name="Your sessions")).to_be_hidden()
 
-    page.keyboard.press("Control+k")
-    page.locator("#search-input-command").press_sequentially("Ticket")
-    page.locator("#command-results li").first.wait_for()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/support/supportticket/")
-
 
 def test_forms_and_lists_of_the_theme_work_without_compiled_scripts(opened, june):
     client = make_client(name="Clara Client")

@@ -45,7 +45,7 @@ def test_page_shows_action_reason_and_evidence(as_max):
         "They asked for it.",
         "“go ahead”",
         "83 %",
-        "width:83%",
+        'width="83.0%"',
         "Based on an outside message",
         "small-model-1",
         "1200 in, 80 out",
