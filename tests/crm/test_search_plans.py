@@ -107,5 +107,5 @@ def test_text_of_nearly_every_row_ends_after_the_rows_that_are_asked_for(users, 
 def test_only_tables_with_owners_elsewhere_are_asked_late_and_only_for_agents(users):
     screens = searched_screens(admin.site, request_of(users["agent"]))
     late = {screen.opts.label_lower for screen in screens if tables.is_asked_late(screen, users["agent"])}
-    assert late == {"crm.contact", "leads.policy", "support.supportticket"}
+    assert late == {"crm.contact", "leads.policy"}
     assert not any(tables.is_asked_late(screen, users["manager"]) for screen in screens)
