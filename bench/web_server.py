@@ -133,7 +133,7 @@ def web_server(database: str) -> Iterator[int]:
 def wait_until_serving(group: ProcessGroup, port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not is_serving(HOST, port):
-        if group.find_ended_process() or time.monotonic() > deadline:
+        if any(process.has_ended for process in group.processes.values()) or time.monotonic() > deadline:
             raise PageFailed("The web server did not start.")
         time.sleep(0.1)
 
