@@ -65,6 +65,11 @@ def test_after_a_finished_conversation_comes_the_next(as_ann, threads, verb):
     assert answer["Location"] == address(threads[1])
 
 
+def test_after_another_action_the_conversation_stays(as_ann, threads):
+    note = {"body": "Asks twice.", "next": address(threads[0])}
+    assert as_ann.post(f"/inbox/thread/{threads[0].pk}/do/note/", note)["Location"] == address(threads[0])
+
+
 def test_after_the_last_conversation_comes_the_list(as_ann, threads):
     answer = as_ann.post(f"/inbox/thread/{threads[2].pk}/do/resolve/", {"next": address(threads[2], "turn=ours")})
     assert answer["Location"] == "/inbox/thread/?turn=ours"
