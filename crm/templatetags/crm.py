@@ -134,7 +134,7 @@ def crm_url(opts: Options, page: str) -> str:
 @register.simple_tag(takes_context=True)
 def edit_link(context: template.Context, name: str, label: str, *, is_page: bool = False) -> str:
     """Return the link that changes the field `name` in its place, or on a page of its own, if the reader may."""
-    if not context.get("can_edit"):
+    if not context.get("edits_fields"):
         return ""
     url = reverse(crm_url(context["opts"], "field"), args=[context["row"].pk, name])
     mark = "" if is_page else "data-edit"

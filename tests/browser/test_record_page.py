@@ -43,6 +43,15 @@ def test_a_call_is_logged_in_two_keys_and_one_line(opened, max):
     assert Thread.objects.get(lead=lead).subject == "Wants both cars in one quote"
 
 
+def test_the_list_of_keys_names_those_of_the_page(opened, max):
+    lead = make_lead(assigned_to=max)
+    page = opened(max)
+    page.goto(f"/leads/lead/{lead.pk}/change/?list=")
+    page.keyboard.press("?")
+    for words in ("log a call", "previous and next of the list", "undo the change of a field", "search and commands"):
+        expect(page.locator("#key-list")).to_contain_text(words)
+
+
 def test_leaving_asks_while_something_is_not_saved(opened, max):
     lead, asked = make_lead(assigned_to=max), []
     page = opened(max)

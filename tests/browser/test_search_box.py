@@ -80,6 +80,7 @@ def test_enter_waits_for_the_answer_to_what_was_typed(opened, max, green_leads):
     page.keyboard.type(f"#{ticket.number}")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/support/supportticket/{ticket.pk}/change/")
+    expect(page.locator(".headline h1")).to_contain_text(f"#{ticket.number}")
 
 
 def test_late_answer_does_not_replace_a_newer_one(opened, max, green_leads):

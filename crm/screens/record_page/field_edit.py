@@ -47,6 +47,9 @@ class FieldEditMixin:
             *super().get_urls(),
         ]
 
+    def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
+        return {**super().page_context(request, row), "edits_fields": self.has_change_permission(request, row)}
+
     def field_view(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
         """Show the form of one field, or save it. A refused form keeps what was typed."""
         row = self.get_editable_object(request, pk, name)
