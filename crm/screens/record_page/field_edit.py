@@ -53,7 +53,7 @@ class FieldEditMixin:
     def field_view(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
         """Show the form of one field, or save it. A refused form keeps what was typed."""
         row = self.get_editable_object(request, pk, name)
-        before = getattr(row, self.opts.get_field(name).attname)
+        before, name_before = getattr(row, self.opts.get_field(name).attname), str(row)
         form_class = only_field(self.get_form(request, row, change=True, fields=[name, DIGEST_FIELD]), name)
         form = form_class(request.POST if request.method == "POST" else None, instance=row)
         if form.is_bound and form.is_valid():
@@ -62,7 +62,7 @@ class FieldEditMixin:
                 return HttpResponseRedirect(safe_next_url(request.POST.get("next"), self.page_url(row)))
             except ActionRefused as error:
                 form.add_error(None, str(error))
-        return self.render_field(request, row, form, name)
+        return self.render_field(request, row, form, name, f"{form[name].label}: {name_before}")
 
     def get_editable_object(self, request: HttpRequest, pk: UUID, name: str) -> models.Model:
         """Return the record if the user may change its field `name`."""
@@ -74,12 +74,13 @@ class FieldEditMixin:
             raise Http404(f"A {self.opts.verbose_name} has no such field.")
         return row
 
-    def render_field(self, request: HttpRequest, row: models.Model, form: forms.ModelForm, name: str) -> HttpResponse:
+    def render_field(
+        self, request: HttpRequest, row: models.Model, form: forms.ModelForm, name: str, title: str
+    ) -> HttpResponse:
         in_place = IN_PLACE_PARAM in request.GET and not form.is_bound
-        label = form[name].label
         context = {
             **({} if in_place else self.admin_site.each_context(request)),
-            "title": f"{label}: {self.model.everything.get(pk=row.pk)}",
+            "title": title,
             "opts": self.opts,
             "original": row,
             "form": form,
