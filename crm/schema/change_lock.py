@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
-LOCK_CHANGE_SQL = "SELECT pg_try_advisory_lock(hashtext('crm.schema'), hashtext(%s))"
+from crm.runtime.job_lock import job_lock
 
 
 class ChangeLocked(Exception):
@@ -24,10 +24,9 @@ def change_lock(key: UUID) -> Iterator[None]:
     """
     own_connection = connection.copy()
     try:
-        with own_connection.cursor() as cursor:
-            cursor.execute(LOCK_CHANGE_SQL, [str(key)])
-            if not cursor.fetchone()[0]:
+        with job_lock(own_connection, "crm.schema", str(key)) as is_free:
+            if not is_free:
                 raise ChangeLocked
-        yield
+            yield
     finally:
         own_connection.close()

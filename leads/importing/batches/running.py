@@ -16,6 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.records.activity import Actor
+from crm.runtime.job_lock import job_lock
 from leads.importing.batches.files import open_stored_file, result_path
 from leads.importing.batches.transitions import claim_run, save_check, save_failure, settle_encoding
 from leads.importing.batches.undo import undo_import
@@ -28,7 +29,6 @@ from leads.models import ImportBatch, ImportState
 
 logger = logging.getLogger(__name__)
 
-LOCK_BATCH_SQL = "SELECT pg_try_advisory_lock(hashtext('leads.importing.batches'), hashtext(%s))"
 SAVE_PROGRESS_SQL = "UPDATE import_batches SET rows_done = %s WHERE id = %s AND state IN ('CHECKING', 'RUNNING')"
 READ_STATE_SQL = "SELECT state FROM import_batches WHERE id = %s"
 
@@ -38,12 +38,6 @@ class BatchMonitor:
 
     def __init__(self, key: UUID, own_connection: BaseDatabaseWrapper) -> None:
         self.key, self.connection, self.state = key, own_connection, ""
-
-    def lock(self) -> bool:
-        """Return whether no other job works on the batch."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(LOCK_BATCH_SQL, [str(self.key)])
-            return cursor.fetchone()[0]
 
     def sessions(self) -> tuple[Any, Any]:
         """Return the connections of the job and of this monitor, to the database itself."""
@@ -69,10 +63,17 @@ class BatchMonitor:
 
 @contextmanager
 def monitored(key: UUID) -> Iterator[BatchMonitor]:
-    """Open the second connection of a job. Closing it releases the lock, as the end of the process does."""
+    """Open the second connection of a job, and keep other jobs away from the batch until the block ends.
+
+    Raises:
+        BatchLocked: another job works on it.
+    """
     own_connection = connection.copy()
     try:
-        yield BatchMonitor(key, own_connection)
+        with job_lock(own_connection, "leads.importing.batches", str(key)) as is_free:
+            if not is_free:
+                raise BatchLocked
+            yield BatchMonitor(key, own_connection)
     finally:
         own_connection.close()
 
@@ -85,8 +86,6 @@ def run_batch(key: UUID) -> None:
         OperationalError, InterfaceError: the connection to the database was lost; try again later.
     """
     with monitored(key) as monitor:
-        if not monitor.lock():
-            raise BatchLocked
         batch = claim_run(key)
         if batch is None:
             return
