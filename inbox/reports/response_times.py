@@ -87,10 +87,7 @@ def waits_statement(threads: models.QuerySet, period: Period) -> tuple[str, list
 
 
 def wait_figures(sums: Sums, filters: Params | None) -> Sequence[Figure]:
-    """Return the figures of a group; the medians of several groups together are not known."""
-    asked, answered, median, most = sums
-    times = (median, most) if filters is not None else (None, None)
-    return (Figure(asked), Figure(answered), *map(Figure, times))
+    return [Figure(one) for one in sums]
 
 
 def longest_waits(statement: str, params: list[Any]) -> ReportTable:

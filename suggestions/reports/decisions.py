@@ -68,13 +68,13 @@ def load_decisions(user: User, period: Period) -> list[ReportTable]:
             *(Figure(count, suggestions_address({**people, "state": one}, params)) for one, count in states.items()),
             Figure(accepted / (accepted + rejected) if accepted + rejected else None),
             Figure(changed / approved if approved else None),
-            Figure(None if params is None else hours),
+            Figure(hours),
             Figure((words or 0) / WORDS_AN_HOUR),
             Figure(automatic, suggestions_address({**filters, "decided_by": BY_POLICY, "state": "approved"}, params)),
         )
 
     types = Dimension("By type", "Type", lambda code: (TYPE_LABELS[code], {"type": code}))
-    agents = Dimension("By agent", "Agent", lambda name: (name, {"agent": name}) if name else ("A person", None))
+    agents = Dimension("By agent", "Agent", lambda name: (name, {"agent": name}) if name else ("No agent", None))
     return [
         make_table(types, by["kind"], COLUMNS, make_figures, note=NOTE),
         make_table(agents, by["proposer"], COLUMNS, make_figures),

@@ -16,6 +16,7 @@ from crm.records.activity import SYSTEM_ACTOR
 from crm.records.local_time import agency_today
 from crm.screens.reports import Figure, Period, Report, ReportColumn, ReportRow, ReportTable, Unit
 from crm.screens.reports.grouping import Dimension, make_table
+from crm.screens.reports.tables import format_figure
 from crm.screens.reports.views import all_reports
 from inbox.models import Direction, Message
 from inbox.transitions.store_message import add_to_thread
@@ -250,14 +251,12 @@ def test_report_that_takes_too_long_says_so(as_max, settings, office):
 
 
 def test_groups_past_the_last_row_are_one_row():
-    groups = [(number, (number, 1)) for number in range(1, 61)]
+    groups = [(number, (number, 1, 0.5)) for number in range(1, 61)]
     dimension = Dimension("By number", "Number", lambda value: (str(value), {"n": str(value)}))
-    columns = (ReportColumn("Sum"), ReportColumn("Count"))
-    table = make_table(
-        dimension, groups, columns, lambda sums, params: [Figure(sums[0], params and "list"), Figure(sums[1])]
-    )
+    columns = (ReportColumn("Sum"), ReportColumn("Count"), ReportColumn("Median", Unit.DAYS))
+    table = make_table(dimension, groups, columns, lambda sums, params: [Figure(one, params and "list") for one in sums])
     assert len(table.rows) == 51 and table.rows[0].label == "60"
-    assert table.rows[-1] == ReportRow("10 others", [Figure(55, None), Figure(10)])
+    assert table.rows[-1] == ReportRow("10 others", [Figure(55, None), Figure(10, None), Figure(None, None)])
 
 
 def test_bars_show_the_size_beside_the_largest():
@@ -271,3 +270,19 @@ def test_bars_show_the_size_beside_the_largest():
 def test_last_days_end_today():
     today = agency_today()
     assert Period.of_last_days(today, 1) == Period(today, today)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (1200, Unit.COUNT, "1,200"),
+        (Decimal("1200.60"), Unit.MONEY, "$1,201"),
+        (Decimal("0.4"), Unit.CENTS, "$0.40"),
+        (0.345, Unit.SHARE, "34 %"),
+        (2.25, Unit.HOURS, "2.2 h"),
+        (48, Unit.HOURS, "2.0 days"),
+        (None, Unit.DAYS, "—"),
+    ],
+)
+def test_figures_are_written_by_their_unit(value, unit, text):
+    assert format_figure(value, unit) == text

@@ -98,7 +98,9 @@ def make_table(
 
 
 def add_sums(several: Sequence[Sums]) -> Sums:
-    return [sum(one or 0 for one in column) for column in zip(*several, strict=True)]
+    """Return the sums of several groups together; None for percentiles (floats), which do not add up."""
+    columns = zip(*several, strict=True)
+    return [None if any(isinstance(one, float) for one in column) else sum(filter(None, column)) for column in columns]
 
 
 def list_address(url: str, filters: Params, params: Params | None) -> str:

@@ -13,6 +13,8 @@ from crm.screens.reports.period import Period
 
 Number = int | float | Decimal
 NOTHING = "—"
+# Longer times are written in days.
+LONGEST_IN_HOURS = 48
 
 
 class Unit(StrEnum):
@@ -117,8 +119,10 @@ def format_figure(value: Number | None, unit: Unit) -> str:
         return f"${value:,.2f}"
     if unit == Unit.SHARE:
         return f"{value * 100:.0f} %"
-    if unit == Unit.HOURS:
+    if unit == Unit.HOURS and value < LONGEST_IN_HOURS:
         return f"{value:,.1f} h"
+    if unit == Unit.HOURS:
+        return f"{value / 24:,.1f} days"
     if unit == Unit.DAYS:
         return f"{value:,.1f} days"
     return intcomma(value)
