@@ -254,7 +254,11 @@ def test_groups_past_the_last_row_are_one_row():
     groups = [(number, (number, 1, 0.5)) for number in range(1, 61)]
     dimension = Dimension("By number", "Number", lambda value: (str(value), {"n": str(value)}))
     columns = (ReportColumn("Sum"), ReportColumn("Count"), ReportColumn("Median", Unit.DAYS))
-    table = make_table(dimension, groups, columns, lambda sums, params: [Figure(one, params and "list") for one in sums])
+
+    def figures(sums, params):
+        return [Figure(one, params and "list") for one in sums]
+
+    table = make_table(dimension, groups, columns, figures)
     assert len(table.rows) == 51 and table.rows[0].label == "60"
     assert table.rows[-1] == ReportRow("10 others", [Figure(55, None), Figure(10, None), Figure(None, None)])
 

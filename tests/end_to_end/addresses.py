@@ -30,6 +30,8 @@ from crm.models import (
 )
 from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.activity import SYSTEM_ACTOR, record
+from crm.screens.reports import Report
+from crm.screens.reports.views import all_reports
 from inbox.drafts.screen import OUTGOING_ACTIONS
 from inbox.models import Draft, Mailbox, Message, SetAside, WebForm
 from inbox.models.email_template import EmailTemplate
@@ -180,6 +182,7 @@ def addresses(world: dict[type, Any]) -> Iterator[Address]:
 ARGUMENTS = {
     "choose_password": [["AA", "unknown"]],
     "app_list": [["leads"], ["crm"], ["auth"]],
+    "report": [[report.key] for report in all_reports() if isinstance(report, Report)],
     "reference_picker": [[label] for label in REFERENCE_TABLES.values()],
 }
 
