@@ -40,6 +40,7 @@ from crm.records import transitions
 from crm.records.base import can_see_everyone
 from crm.records.consent import closed_channel_labels
 from crm.records.local_time import format_moment
+from crm.records.notifications.mentions import explain_untold
 from crm.records.timeline import visible_entries
 from crm.schema.advice.screen import SchemaThresholdsAdmin
 from crm.schema.requests.screen import SchemaChangeAdmin
@@ -56,6 +57,7 @@ from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, KeysetChangeList, Tab
 from crm.screens.merging import MergeViewsMixin
+from crm.screens.notifications.mention_offer import NoteForm
 from crm.screens.paging import CappedPaginator, Order
 from crm.screens.pickers import LinkInline
 from crm.screens.privacy.views import PrivacyViewsMixin
@@ -71,15 +73,14 @@ DELETED_TAB = ("Deleted", {"deleted": "true"}, lambda rows, user: rows.deleted()
 admin.site.register(DuplicatePair, DuplicatePairAdmin)
 
 
-class AddRecordNote(ActionForm):
+class AddRecordNote(NoteForm):
     """Add a note to the timeline."""
 
-    verb, label, icon, key = "note", "Note", "edit_note", "n"
-    body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
+    key = "n"
 
     def perform(self, record: models.Model, by: User) -> str:
-        transitions.add_note(record, self.cleaned_data["body"], by=by)
-        return "Note added to the timeline."
+        untold = transitions.add_note(record, self.cleaned_data["body"], by=by)
+        return "Note added to the timeline." + explain_untold(untold, record)
 
 
 class AddClientNote(AddRecordNote):

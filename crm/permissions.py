@@ -16,19 +16,7 @@ from crm.accounts.known_browsers import browser_token
 from crm.accounts.login_limits import LoginBlocked, LoginTry, count_try, release
 from crm.accounts.transitions import record_failed_login
 from crm.models import RoleSecurity, User
-
-PERMISSIONS_OF_USER = """
-(SELECT array_agg(type.app_label || '.' || permission.codename)
-  FROM auth_permission AS permission
-  JOIN django_content_type AS type ON type.id = permission.content_type_id
- WHERE permission.id IN (
-       SELECT permission_id FROM users_user_permissions WHERE user_id = users.id
-       UNION ALL
-       SELECT of_role.permission_id
-         FROM auth_group_permissions AS of_role
-         JOIN users_groups AS role ON role.group_id = of_role.group_id
-        WHERE role.user_id = users.id))
-"""
+from crm.records.notifications.staff import PERMISSIONS_OF_USER
 
 
 class OneStatementBackend(ModelBackend):

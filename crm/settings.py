@@ -311,6 +311,7 @@ SITE_PAGES = [
     "crm.accounts.screens.own_sessions.own_sessions_urls",
     "crm.screens.own_settings.own_settings_urls",
     "crm.screens.reports.views.report_urls",
+    "crm.screens.notifications.page.notification_urls",
     "crm.screens.tags.tag_urls",
     "crm.screens.custom_fields.reference_picker.reference_picker_urls",
     "leads.importing.screens.views.import_urls",

@@ -1,4 +1,4 @@
-"""Maintenance jobs: stalled and old jobs, sessions, duplicates, tags, JSON keys, schema changes, retention periods."""
+"""Jobs: stalled and old jobs, sessions, notifications, duplicates, tags, JSON keys, schema changes, retention."""
 
 import logging
 from uuid import UUID
@@ -19,6 +19,9 @@ from crm.accounts.sessions import SessionStore
 from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.duplicates.transitions import FIND_PAIRS_TASK
 from crm.records.local_time import agency_today
+from crm.records.notifications.digest import SEND_DIGEST_TASK, queue_digests, send_digest
+from crm.records.notifications.due import notice_due
+from crm.records.notifications.transitions import delete_old
 from crm.records.privacy.transitions import delete_kept_clients
 from crm.records.tags.transitions import RENAME_TASK, rename_in_records
 from crm.records.transitions import MAX_CLOCK_ERROR
@@ -93,6 +96,34 @@ def clear_sessions(timestamp: int) -> None:
 def send_account_email(user: str, kind: str, site: str) -> None:
     """Send a user a link to choose a password; a mail server that fails is asked again."""
     send_email(UUID(user), AccountEmail(kind), site)
+
+
+@app.periodic(cron="15 * * * *")
+@app.task(name="crm.notice_due", lock="crm.notice_due", queueing_lock="crm.notice_due")
+def notice_due_records(timestamp: int) -> None:
+    """Tell the owners of tasks and tickets that have become due."""
+    notice_due(timezone.now())
+
+
+@app.periodic(cron="5 * * * *")
+@app.task(name="crm.queue_digests", queueing_lock="crm.queue_digests")
+def queue_daily_emails(timestamp: int) -> None:
+    """Queue the daily emails whose hour has come."""
+    queue_digests(timezone.now())
+
+
+@app.task(name=SEND_DIGEST_TASK, retry=RetryStrategy(max_attempts=5, wait=60, retry_exceptions=[OSError]))
+def send_daily_email(user: str) -> None:
+    """Send a user the notifications of the day; a mail server that fails is asked again."""
+    send_digest(UUID(user), timezone.now())
+
+
+@app.periodic(cron="55 3 * * *")
+@app.task(name="crm.delete_old_notifications", queueing_lock="crm.delete_old_notifications")
+def delete_old_notifications(timestamp: int) -> None:
+    """Delete notifications a month after they were read, and unread ones after three."""
+    while delete_old(timezone.now()):
+        pass
 
 
 @app.periodic(cron="45 3 * * *")

@@ -17,6 +17,7 @@ from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.local_time import agency_zone, start_of_agency_day
 from crm.schema.usage.transitions import scan_tables
 from demo.field_usage import add_field_usage
+from demo.notifications import add_notifications
 from demo.shift_dates import shift_all_dates
 from leads.models import ScoringPolicy
 from leads.scoring.field_signals import sync_all_field_signals
@@ -67,6 +68,7 @@ def load_demo(today: date) -> int:
         pass
     for _ in find_all_pairs(eve):
         pass
+    add_notifications(start_of_agency_day(today))
     add_field_usage(today)
     for _ in scan_tables(eve):
         pass

@@ -9,7 +9,9 @@ from django.utils.html import format_html
 from crm.exceptions import InvalidInput
 from crm.models import Client, User
 from crm.records import transitions as record_transitions
+from crm.records.notifications.mentions import explain_untold
 from crm.screens.action_forms import ActionForm
+from crm.screens.notifications.mention_offer import NoteForm
 from crm.text.cleaning import ensure_full_stop, shorten
 from inbox import transitions
 from inbox.models import THREAD_TRANSITIONS, Direction, Message, Thread, ThreadSource, ThreadStatus
@@ -107,15 +109,14 @@ class AssignThread(ActionForm):
         return f"“{record}” assigned to {assignee}." if assignee else f"“{record}” unassigned."
 
 
-class NoteThread(ActionForm):
+class NoteThread(NoteForm):
     """Add a note to the timeline."""
 
-    verb, label, permission, icon = "note", "Note", CHANGE_THREAD, "edit_note"
-    body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
+    permission = CHANGE_THREAD
 
     def perform(self, record: Thread, by: User) -> str:
-        record_transitions.add_note(record, self.cleaned_data["body"], by=by)
-        return "Note added to the timeline."
+        untold = record_transitions.add_note(record, self.cleaned_data["body"], by=by)
+        return "Note added to the timeline." + explain_untold(untold, record)
 
 
 class LogCall(ActionForm):

@@ -24,6 +24,7 @@ from crm.text.email_bodies.closing_words import MAX_CLOSING_LENGTH, only_closes,
 from crm.text.english.sentiment import detect_sentiment
 from inbox.incoming.processing_queue import queue_changed_threads
 from inbox.models import VERBATIM_SOURCES, Direction, Message, MessageState, Nature, Thread, ThreadSource, ThreadStatus
+from inbox.notices import notify_answered
 from leads.models import Lead
 
 # Contact reached the other side or came from it; a note or a filed document did neither.
@@ -154,6 +155,7 @@ def apply_message(thread: Thread, message: Message) -> None:
     update_contact_dates([thread])
     with_new_words = update_sentiment([thread.pk]) if is_inbound_contact(message) else set()
     record_reopened([thread] if is_reopened else [])
+    notify_answered([message])
     queue_changed_threads([thread], with_new_words)
 
 

@@ -8,8 +8,10 @@ from django.utils.html import format_html
 
 from crm.models import User
 from crm.records import transitions as record_transitions
+from crm.records.notifications.mentions import explain_untold
 from crm.screens.action_forms import ActionForm, ActionPlace
 from crm.screens.custom_fields.bulk_edit import SetCustomField, set_field_action
+from crm.screens.notifications.mention_offer import NoteForm
 from crm.screens.tags import tag_actions
 from leads import transitions
 from leads.models import Lead, LeadStatus, LossReason, StageCategory, Task, TaskStatus, Tier
@@ -137,17 +139,14 @@ class SetTierOverride(ActionForm):
         return f"Tier of {record}: {record.get_priority_tier_display() or 'not scored'}."
 
 
-class AddLeadNote(ActionForm):
+class AddLeadNote(NoteForm):
     """Add a note to the timeline of a lead."""
 
-    verb, label, permission, icon = "note", "Note", "leads.change_lead", "edit_note"
-    key = "n"
-
-    body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
+    permission, key = "leads.change_lead", "n"
 
     def perform(self, record: Lead, by: User) -> str:
-        record_transitions.add_note(record, self.cleaned_data["body"], by=by)
-        return "Note added."
+        untold = record_transitions.add_note(record, self.cleaned_data["body"], by=by)
+        return "Note added." + explain_untold(untold, record)
 
 
 class AddLeadTask(ActionForm):

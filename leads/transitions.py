@@ -11,6 +11,7 @@ from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_in
 from crm.models import User
 from crm.records.activity import Actor, record
 from crm.records.local_time import agency_style
+from crm.records.notifications.notify import notify_assigned
 from crm.records.transitions import MAX_CLOCK_ERROR, create, describe_record, pull_back_dates, save_new
 from crm.runtime.job_queue import configure_job, enqueue
 from crm.text.cleaning import strip_nul
@@ -63,6 +64,7 @@ def create_lead(lead: Lead, *, by: Actor | User) -> None:
     take_arrival_snapshot(lead)
     predict(lead)
     record(lead, "created", by=by, summary=f"Created {describe_record(lead)}", status=lead.status_id)
+    notify_assigned(lead, by=by)
 
 
 @transaction.atomic
@@ -341,6 +343,7 @@ def add_task(task: Task, *, by: Actor | User) -> None:
         task.save(force_insert=True)
     due = f", due {agency_style().day(task.due_on)}" if task.due_on else ""
     record(task, "created", by=by, timeline_owner=timeline_owner, summary=f"Task: {task.title}{due}")
+    notify_assigned(task, by=by)
 
 
 @transaction.atomic

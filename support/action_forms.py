@@ -6,7 +6,9 @@ from django import forms
 
 from crm.models import User
 from crm.records import transitions as record_transitions
+from crm.records.notifications.mentions import explain_untold
 from crm.screens.action_forms import ActionForm
+from crm.screens.notifications.mention_offer import NoteForm
 from leads.action_forms import assignable_users
 from support import transitions
 from support.models import TICKET_TRANSITIONS, SupportTicket, TicketPriority, TicketStatus
@@ -82,14 +84,10 @@ class ReopenTicket(TicketTransitionForm):
         return f"Ticket #{record.number} reopened."
 
 
-class NoteTicket(ActionForm):
+class NoteTicket(NoteForm):
     """Add a note to a ticket."""
 
-    verb, label, permission, icon = "note", "Note", CHANGE_PERMISSION, "edit_note"
-
-    body = forms.CharField(
-        label="Note", max_length=transitions.MAX_NOTE_LENGTH, widget=forms.Textarea(attrs={"rows": 4})
-    )
+    permission = CHANGE_PERMISSION
     internal = forms.BooleanField(
         required=False,
         initial=True,
@@ -98,8 +96,9 @@ class NoteTicket(ActionForm):
     )
 
     def perform(self, record: SupportTicket, by: User) -> str:
-        transitions.add_ticket_note(record, self.cleaned_data["body"], internal=self.cleaned_data["internal"], by=by)
-        return f"Note added to ticket #{record.number}."
+        body, internal = self.cleaned_data["body"], self.cleaned_data["internal"]
+        untold = transitions.add_ticket_note(record, body, internal=internal, by=by)
+        return f"Note added to ticket #{record.number}.{explain_untold(untold, record)}"
 
 
 class TakeTicket(ActionForm):

@@ -7,5 +7,6 @@ class SupportConfig(AppConfig):
     verbose_name = "Service"
 
     def ready(self) -> None:
-        """Register what makes a ticket a person's."""
+        """Register what makes a ticket a person's, and what staff is told about tickets."""
         import_string("support.privacy.register_ticket_keys")()
+        import_string("support.notices.register_notifications")()

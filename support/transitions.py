@@ -8,10 +8,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
-from crm.models import ActivityLog, User
+from crm.models import ActivityLog, NotificationKind, User
 from crm.records.activity import Actor, record
 from crm.records.custom_fields.rights import require_new_field_rights
 from crm.records.local_time import format_agency_moment
+from crm.records.notifications.mentions import notify_mentioned
+from crm.records.notifications.notify import notify, notify_assigned
 from support.due_times import compute_due_times
 from support.models import TICKET_TRANSITIONS, SupportTicket, TicketPriority, TicketStatus
 
@@ -42,6 +44,7 @@ def open_ticket(ticket: SupportTicket, *, by: Actor | User) -> None:
         ticket.save(force_insert=True)
     ticket.refresh_from_db()
     record(ticket, "opened", timeline_owner=ticket.customer, by=by, summary=f"Ticket “{ticket}” opened")
+    notify_assigned(ticket, by=by)
 
 
 def set_status(ticket: SupportTicket, to: TicketStatus, *, by: Actor | User, **changes: Any) -> None:
@@ -77,7 +80,7 @@ def start_work(ticket: SupportTicket, *, by: Actor | User) -> None:
 
 @transaction.atomic
 def escalate(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
-    """Escalate `ticket`.
+    """Escalate `ticket`, and tell those who work on it and those who may give it to someone else.
 
     Raises:
         InvalidInput: `why` is blank.
@@ -87,6 +90,8 @@ def escalate(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
         raise InvalidInput("Enter a reason for escalating the ticket.")
     set_status(ticket, TicketStatus.ESCALATED, by=by, escalated_at=timezone.now())
     record(ticket, "escalated", timeline_owner=ticket.customer, by=by, summary=f"Ticket “{ticket}” escalated: {why}")
+    supervisors = User.objects.with_perm("support.reassign_supportticket", include_superusers=False)
+    notify(NotificationKind.ESCALATED, ticket, [ticket.owner, ticket.record_owner, *supervisors], by=by)
 
 
 @transaction.atomic
@@ -222,8 +227,10 @@ def set_priority(ticket: SupportTicket, priority: str, *, by: Actor | User) -> N
 
 
 @transaction.atomic
-def add_ticket_note(ticket: SupportTicket, body: str, *, internal: bool, by: Actor | User) -> None:
+def add_ticket_note(ticket: SupportTicket, body: str, *, internal: bool, by: Actor | User) -> list[User]:
     """Add a note to `ticket`; a note that is not internal counts as our first response.
+
+    Colleagues named in an internal note as @username are told. Return those who are not, because they may not open it.
 
     Raises:
         NotPermitted: `by` may not change tickets.
@@ -242,6 +249,7 @@ def add_ticket_note(ticket: SupportTicket, body: str, *, internal: bool, by: Act
     record(
         ticket, "noted", timeline_owner=ticket.customer, by=by, summary=f"Note on ticket #{ticket.number}: {body[:200]}"
     )
+    return notify_mentioned(ticket, body, by=by) if internal else []
 
 
 def strip_text(text: str) -> str:

@@ -1,4 +1,5 @@
-"""Users, people, projects, custom fields, their use and schema requests, saved views, merges and the activity log."""
+"""Users, people, projects, custom fields, their use and schema requests, saved views, merges, notifications, the
+activity log."""
 
 from crm.models.account import LimitScope, LoginLimit, RoleSecurity, SecondFactor, UserSession
 from crm.models.activity import ActivityLog, ActorType
@@ -9,6 +10,7 @@ from crm.models.erased_person import ErasedPerson
 from crm.models.field_usage import FieldStatistic, FieldUsage, FieldUse, IndexUsage, ScannedTable, ValueKind
 from crm.models.kind_change import KindChange, KindChangeState, KindChangeValue, MisfitRule
 from crm.models.merge import Merge
+from crm.models.notification import Notification, NotificationDigest, NotificationKind, NotificationSetting
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
 from crm.models.saved_view import SavedView
 from crm.models.schema_change import SchemaChange, SchemaChangeState, SchemaDecision
@@ -42,6 +44,10 @@ __all__ = [
     "LoginLimit",
     "Merge",
     "MisfitRule",
+    "Notification",
+    "NotificationDigest",
+    "NotificationKind",
+    "NotificationSetting",
     "Project",
     "ProjectStatus",
     "Record",

@@ -6,9 +6,11 @@ from django.apps import apps
 from django.db import models, transaction
 
 from crm.exceptions import IllegalTransition
-from crm.models import User
+from crm.models import NotificationKind, User
 from crm.records.activity import Actor, record
 from crm.records.base import Record
+from crm.records.notifications.notify import Notice, notify_owners
+from crm.records.notifications.tables import has_words
 from crm.records.transitions import describe_counts
 
 # How the tables name the user who works on a record.
@@ -48,9 +50,13 @@ def hand_over(user: User, to: User, *, by: Actor | User) -> int:
         raise IllegalTransition(f"{to} cannot take over these records. Choose another active user.")
     count = 0
     for rows, field in owned_records(user):
-        for row in list(rows):
+        handed_over = list(rows)
+        for row in handed_over:
             type(row)._base_manager.filter(pk=row.pk).update(**{field: to})
             summary = f"Owner: {user} → {to}, because {user} has left"
             record(row, "assigned", by=by, summary=summary, was=str(user.pk), now=str(to.pk))
-            count += 1
+        count += len(handed_over)
+        if has_words(NotificationKind.ASSIGNED, rows.model._meta.label_lower) and to != Actor.of(by).user:
+            notices = [Notice(to.pk, row.pk) for row in handed_over]
+            notify_owners(NotificationKind.ASSIGNED, rows.model, notices)
     return count

@@ -18,6 +18,8 @@ from crm.records.base import Record
 from crm.records.custom_fields.reference_moves import empty_values
 from crm.records.custom_fields.rights import require_field_rights, require_new_field_rights
 from crm.records.local_time import known_time_zones
+from crm.records.notifications.mentions import notify_mentioned
+from crm.records.notifications.notify import ASSIGNEE_FIELDS, notify_assigned
 from crm.records.owners import rows_left_by, without_other_records
 from crm.text.cleaning import strip_nul
 
@@ -60,6 +62,7 @@ def create(
     """
     save_new(row, by=by, copied_fields=copied_fields)
     record(row, "created", by=by, timeline_owner=timeline_owner, summary=f"Created {describe_record(row)}")
+    notify_assigned(row, by=by)
 
 
 def save_new(row: Record, *, by: Actor | User, copied_fields: Mapping[str, Any] | None = None) -> None:
@@ -184,6 +187,8 @@ def save_edit(row: models.Model, changed: list[str], saved: models.Model, *, by:
     with errors_as_invalid_input():
         row.save(update_fields=[*changed, "updated_at"])
     record_edit(row, changed, by=by)
+    if set(changed) & set(ASSIGNEE_FIELDS):
+        notify_assigned(row, by=by)
 
 
 @transaction.atomic
@@ -222,8 +227,10 @@ def set_custom_field(row: Any, field: CustomField, value: Any, *, by: Actor | Us
 
 
 @transaction.atomic
-def add_note(row: Record, body: str, *, by: Actor | User) -> None:
+def add_note(row: Record, body: str, *, by: Actor | User) -> list[User]:
     """Add a note to the timeline of `row`. A note counts as activity, not as contact.
+
+    Colleagues named in it as @username are told. Return those who are not, because they may not open `row`.
 
     Raises:
         NotPermitted: `by` may not change such records.
@@ -241,6 +248,7 @@ def add_note(row: Record, body: str, *, by: Actor | User) -> None:
             f"A note can have at most {MAX_TIMELINE_NOTE_LENGTH:,} characters; this one has {len(body):,}."
         )
     record(row, "noted", by=by, summary=body)
+    return notify_mentioned(row, body, by=by)
 
 
 @transaction.atomic
@@ -278,6 +286,7 @@ def assign(row: Any, owner: User | None, *, by: Actor | User) -> None:
         was=str(previous_owner.pk) if previous_owner else None,
         now=str(owner.pk) if owner else None,
     )
+    notify_assigned(row, by=by)
 
 
 @transaction.atomic

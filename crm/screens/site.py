@@ -13,6 +13,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
+from crm.screens.notifications.badges import BELL, badge_counts
+from crm.screens.notifications.bell import bell_context
 from crm.screens.panels import count_figures
 from crm.screens.search.screen import search_view
 from crm.screens.theme import allows, place_above
@@ -65,7 +67,8 @@ class CrmSite(UnfoldAdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Return what every page needs. The colours are in a stylesheet of ours, so that no page holds styles."""
-        own = {"templates": {"navigation": "crm/navigation.html"}, "colors": {}}
+        bell = bell_context(badge_counts(request).get(BELL, ""))
+        own = {"templates": {"navigation": "crm/navigation.html"}, "colors": {}, "bell": bell}
         return {**super().each_context(request), **own}
 
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
@@ -91,7 +94,7 @@ class CrmSite(UnfoldAdminSite):
             **entry,
             "link": link,
             "active": is_above_page or request.path == link,
-            "badge": import_string(entry["badge"])(request) if entry["badge"] else "",
+            "badge": badge_counts(request).get(entry["badge"], "") if entry["badge"] else "",
         }
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:

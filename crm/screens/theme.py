@@ -18,7 +18,8 @@ def navigation_item(
 ) -> dict[str, Any]:
     """Return an entry of the navigation, shown to users with one of `permissions`, or to all if there are none.
 
-    `lists` are the lists that are reached from its page and have no entry of their own.
+    `badge` names a function of the user that returns the rows to count, or None. `lists` are the lists that are
+    reached from its page and have no entry of their own.
     """
     return {
         "title": title,
@@ -63,6 +64,10 @@ def badge_script(request: HttpRequest) -> str:
     return static("suggestions/badge.js")
 
 
+def notifications_script(request: HttpRequest) -> str:
+    return static("crm/notifications.js")
+
+
 def favicon(request: HttpRequest) -> str:
     return static("crm/favicon.svg")
 
@@ -80,10 +85,11 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": favicon}],
     "STYLES": [theme_colours, stylesheet],
-    "SCRIPTS": [main_script, search_script, key_list_script, badge_script],
+    "SCRIPTS": [main_script, search_script, key_list_script, badge_script, notifications_script],
     "ACCOUNT": {
         "navigation": [
             {"title": "Your settings", "link": lazy_url("admin:own_settings")},
+            {"title": "Notification settings", "link": lazy_url("admin:own_notifications")},
             {"title": "Your sessions", "link": lazy_url("admin:own_sessions")},
             {"title": "Second factor", "link": lazy_url("admin:second_factor")},
             {"title": "Change password", "link": lazy_url("admin:password_change")},
@@ -109,7 +115,7 @@ UNFOLD = {
                         "task_alt",
                         "suggestions_suggestion_changelist",
                         "suggestions.view_suggestion",
-                        badge="suggestions.screens.dashboard.waiting_badge",
+                        badge="suggestions.screens.dashboard.waiting_rows",
                     ),
                     navigation_item(
                         "Tickets",

@@ -9,8 +9,9 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
-from crm.models import User
+from crm.models import NotificationKind, User
 from crm.records.activity import SYSTEM_ACTOR, Actor, record
+from crm.records.notifications.notify import notify
 from crm.runtime.encryption import SecretUnreadable, decrypt_secret, encrypt_secret
 from inbox.imap.connection import LoginRefused, PasswordExpired, open_session
 from inbox.imap.folders import INBOX, find_sent_folder
@@ -23,6 +24,8 @@ SYNC_INTERVAL = timedelta(seconds=50)
 # Minutes to wait after the first failure, the second, and so on.
 RETRY_BACKOFF_MINUTES = (1, 5, 15, 60)
 MAX_PASSWORD_LENGTH = 500
+# A server that does not answer once or twice is no reason to tell anyone.
+TOLD_FAILURE = 3
 SERVER_FIELDS = ("provider", "host", "port", "security", "username", "address")
 
 
@@ -167,6 +170,8 @@ def mark_fetch_failed(mailbox: Mailbox, reason: str) -> None:
     rows.update(failures=row.failures + 1, last_error=reason, next_sync_at=timezone.now() + pause)
     if row.failures == 0:
         record(mailbox, "failed", by=SYSTEM_ACTOR, summary=f"Email of {mailbox} could not be fetched: {reason}")
+    if row.failures + 1 == TOLD_FAILURE:
+        notify_failing(mailbox)
 
 
 @transaction.atomic
@@ -177,3 +182,10 @@ def mark_login_refused(mailbox: Mailbox, exception: LoginRefused) -> None:
     if rows.update(status=status, last_error=str(exception), next_sync_at=None):
         mailbox.refresh_from_db()
         record(mailbox, "refused", by=SYSTEM_ACTOR, summary=str(exception))
+        notify_failing(mailbox)
+
+
+def notify_failing(mailbox: Mailbox) -> None:
+    """Tell the owner of `mailbox` that its email is not fetched; of a shared one, those who may repair it."""
+    keepers = User.objects.with_perm(CHANGE_MAILBOX_PERMISSION)
+    notify(NotificationKind.FAILED, mailbox, [mailbox.owner] if mailbox.owner_id else keepers, by=SYSTEM_ACTOR)

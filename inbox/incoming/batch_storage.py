@@ -21,6 +21,7 @@ from inbox.incoming.sources import StoredSource, digest_of, store_sources
 from inbox.incoming.thread_lookup import PendingThread, PendingThreads
 from inbox.incoming.threading import threading_keys
 from inbox.models import Direction, Mailbox, Message, MessageState, Nature, Thread, ThreadKey
+from inbox.notices import notify_answered
 from inbox.thread_state import (
     apply_messages,
     is_closing_email,
@@ -265,6 +266,7 @@ def save_threads_and_messages(
     with_new_words = update_sentiment(
         [one.thread.pk for one in changed if one.merged_threads or any(map(is_inbound_contact, one.messages))]
     )
+    notify_answered(message for one in changed for message in one.messages)
     queue_changed_threads([one.thread for one in changed], with_new_words)
 
 

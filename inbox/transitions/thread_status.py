@@ -5,6 +5,7 @@ from django.db import transaction
 from crm.exceptions import IllegalTransition
 from crm.models import User
 from crm.records.activity import Actor, record
+from crm.records.notifications.notify import notify_assigned
 from inbox.models import THREAD_TRANSITIONS, Direction, Thread, ThreadStatus
 from inbox.thread_state import timeline_owner_of
 
@@ -56,6 +57,7 @@ def assign(thread: Thread, assignee: User | None, *, by: Actor | User) -> None:
     summary = f"Conversation “{thread}” assigned: {was or 'unassigned'} → {assignee or 'unassigned'}"
     metadata = {"was": str(was.pk) if was else None, "now": str(assignee.pk) if assignee else None}
     record(thread, "assigned", timeline_owner=timeline_owner_of(thread), by=by, summary=summary, **metadata)
+    notify_assigned(thread, by=by)
 
 
 @transaction.atomic

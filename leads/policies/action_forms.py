@@ -9,7 +9,9 @@ from django.utils.html import format_html
 from crm.models import User
 from crm.records import transitions as record_transitions
 from crm.records.local_time import agency_today
+from crm.records.notifications.mentions import explain_untold
 from crm.screens.action_forms import ActionForm
+from crm.screens.notifications.mention_offer import NoteForm
 from crm.screens.record_forms import TypedDecimalField
 from leads.models import CancellationReason, Policy, PolicyStatus
 from leads.models.policy import TRANSITIONS
@@ -147,13 +149,11 @@ class CancelPolicy(PolicyAction):
         return f"{record} is cancelled."
 
 
-class AddPolicyNote(ActionForm):
+class AddPolicyNote(NoteForm):
     """Add a note to the timeline of a policy."""
 
-    verb, label, permission, icon = "note", "Note", "leads.change_policy", "edit_note"
-
-    body = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}), max_length=10_000)
+    permission = "leads.change_policy"
 
     def perform(self, record: Policy, by: User) -> str:
-        record_transitions.add_note(record, self.cleaned_data["body"], by=by)
-        return "Note added."
+        untold = record_transitions.add_note(record, self.cleaned_data["body"], by=by)
+        return "Note added." + explain_untold(untold, record)

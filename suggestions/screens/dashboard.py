@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
 
 from crm.models import User
 from crm.records.owners.branches import first_rows
+from crm.screens.notifications.badges import MAX_BADGE_COUNT, format_badge
 from crm.screens.paging import capped_count
 from crm.screens.panels import CountedFigure, DashboardFigure, Panel
 from suggestions.choices import LabelCache
@@ -18,7 +19,6 @@ from suggestions.screens.presenters import build_suggestion_line
 
 VIEW_SUGGESTIONS = "suggestions.view_suggestion"
 MAX_APPROVALS_SHOWN = 5
-MAX_BADGE_COUNT = 99
 ACCEPTANCE_PERIOD = timedelta(days=30)
 # Hardly any suggestion is decided later than this, and it limits the rows read.
 MAX_SUGGESTION_AGE = timedelta(days=60)
@@ -76,10 +76,13 @@ def waiting_view(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"waiting": waiting_badge(request)}, headers={"Cache-Control": "no-store"})
 
 
+def waiting_rows(user: User) -> QuerySet[Suggestion] | None:
+    """Return the waiting suggestions that the navigation counts."""
+    visible = Suggestion.objects.visible_to(user)
+    return visible.awaiting_decision(timezone.now()) if user.has_perm(VIEW_SUGGESTIONS) else None
+
+
 def waiting_badge(request: HttpRequest) -> str:
     """Return the number of waiting suggestions for the navigation; empty if there are none."""
-    if not request.user.has_perm(VIEW_SUGGESTIONS):
-        return ""
-    waiting_rows = Suggestion.objects.visible_to(request.user).awaiting_decision(timezone.now())
-    count = capped_count(waiting_rows, MAX_BADGE_COUNT)
-    return f"{MAX_BADGE_COUNT}+" if count > MAX_BADGE_COUNT else str(count or "")
+    rows = waiting_rows(request.user)
+    return "" if rows is None else format_badge(capped_count(rows, MAX_BADGE_COUNT), MAX_BADGE_COUNT)

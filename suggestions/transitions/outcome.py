@@ -7,8 +7,9 @@ from django.db.models import DateTimeField, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from crm.models import ActivityLog
-from crm.records.activity import Actor, build_entry, record, save_entries
+from crm.models import ActivityLog, NotificationKind
+from crm.records.activity import SYSTEM_ACTOR, Actor, build_entry, record, save_entries
+from crm.records.notifications.notify import notify
 from crm.runtime.lazy_module import LazyObject
 from suggestions.autonomy.rules import is_auto_approved
 from suggestions.autonomy.transitions import adjust_autonomy
@@ -88,9 +89,13 @@ def mark_unconfirmed(decision: Decision, reason: str) -> None:
 
 
 def mark_suggestion_failed(suggestion: Suggestion, reason: str, *, by: Actor) -> None:
-    """Record the `reason` of a failure on `suggestion`, which can be tried again or rejected."""
+    """Record the `reason` of a failure on `suggestion`, which can be tried again or rejected, and tell the approver.
+
+    What the program approved by itself is told to the owner.
+    """
     was_auto_approved = is_auto_approved(suggestion)
     reopen_suggestion(suggestion, status=SuggestionStatus.FAILED, error_message=reason or "Unknown.")
     summary = f"{suggestion.get_type_display()} failed: {suggestion.error_message}"
     record(suggestion, "failed", timeline_owner=timeline_owner(suggestion), by=by, summary=summary)
+    notify(NotificationKind.FAILED, suggestion, [suggestion.reviewed_by or suggestion.owner], by=SYSTEM_ACTOR)
     adjust_autonomy(suggestion, f"it failed ({suggestion.error_message})", was_auto_approved=was_auto_approved)

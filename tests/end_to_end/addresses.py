@@ -22,6 +22,7 @@ from crm.models import (
     DuplicatePair,
     FieldStatistic,
     LoginLimit,
+    Notification,
     Project,
     SavedView,
     SchemaChange,
@@ -131,6 +132,9 @@ def make_world() -> dict[type, Any]:
         SchemaThresholds.objects.get(),
         LoginLimit.objects.create(scope="address", digest="0" * 64, address="203.0.113.9", failures=1),
         make_pair(client, lead),
+        Notification.objects.create(
+            reader=make_user("told"), kind="assigned", target_type="leads.lead", target_id=lead.pk
+        ),
         CustomField.objects.create(table="leads.lead", key="region", label="Region", kind="text"),
         SchemaChange.objects.create(
             table="leads.lead", key="region", proposed="index", why="Slow.", expected_use="Daily."

@@ -10,12 +10,13 @@ from django.utils import timezone
 
 from agents.assistant.chats import ASSISTANT_AGENT
 from ai_log.models import AIInteraction
-from crm.models import Client, ContactClient, CustomField, CustomFieldTable, Project, User
+from crm.models import Client, ContactClient, CustomField, CustomFieldTable, Notification, Project, User
 from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.activity import SYSTEM_ACTOR, record
 from crm.records.duplicates.matching import COLUMNS
 from crm.records.duplicates.pairs import find_all_pairs
 from crm.records.merging.transitions import merge, unmerge
+from crm.records.notifications.tables import NOTIFIED_TABLES
 from crm.records.transitions import create
 from inbox.models import (
     Direction,
@@ -83,10 +84,21 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
         Draft.objects.create(author=reader, client=hidden[Client]),
         Draft.objects.create(author=reader, thread=hidden[Thread], reply_to=hidden[Message]),
         *referring_imports(reader, hidden),
+        *notifications_of_hidden_records(reader, owner, hidden),
     ]
     refer_by_custom_fields(rows, hidden)
     share_custom_fields(hidden)
     return rows
+
+
+def notifications_of_hidden_records(reader: User, owner: User, hidden: dict[type, Any]) -> Iterator[Notification]:
+    """Yield what `reader` was told while the records were open to everyone."""
+    for model, row in hidden.items():
+        if (label := model._meta.label_lower) in NOTIFIED_TABLES:
+            for kind in set(NOTIFIED_TABLES[label].words) - {"due"}:
+                yield Notification.objects.create(
+                    reader=reader, actor=owner, kind=kind, target_type=label, target_id=row.pk, by_email=True
+                )
 
 
 def share_custom_fields(hidden: dict[type, Any]) -> None:

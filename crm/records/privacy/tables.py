@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pghistory.models
 from django.db import models
 
-from crm.models import ActivityLog, DuplicatePair, KindChangeValue, Merge
+from crm.models import ActivityLog, DuplicatePair, KindChangeValue, Merge, Notification
 from crm.records.duplicates.matching import COLUMNS
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ NAMED_ROWS: list[NamedRow] = [
     NamedRow(DuplicatePair, "first_table", "first_id"),
     NamedRow(DuplicatePair, "second_table", "second_id"),
     NamedRow(KindChangeValue, "table", "record_id"),
+    NamedRow(Notification, "target_type", "target_id"),
 ]
 # Foreign keys that do not make a row the person's, as “app.model.field”: the row has another owner.
 UNFOLLOWED_KEYS: set[str] = set()
@@ -61,6 +62,8 @@ WITHOUT_PERSONS: dict[str, str] = {
     "crm.usersession": "Sessions of staff.",
     "crm.secondfactor": "Second factors of staff.",
     "crm.rolesecurity": "Roles that need a second factor.",
+    "crm.notificationsetting": "How staff learn of notifications.",
+    "crm.notificationdigest": "When staff get the daily email.",
     "crm.savedview": "Views of lists that staff saved.",
     "crm.tag": "Names and colours of tags.",
     "crm.customfield": "What the custom fields of a table mean.",

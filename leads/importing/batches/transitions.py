@@ -10,8 +10,9 @@ from django.core.files.base import File
 from django.db import IntegrityError, transaction
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
-from crm.models import User
-from crm.records.activity import Actor
+from crm.models import NotificationKind, User
+from crm.records.activity import SYSTEM_ACTOR, Actor
+from crm.records.notifications.notify import notify
 from crm.records.transitions import IMPORT_PERMISSION
 from crm.runtime.job_queue import configure_job, enqueue
 from leads.importing.arrival import ArrivalAnswers
@@ -288,11 +289,16 @@ def save_check(batch: ImportBatch, outcome: ImportOutcome) -> None:
     rows.update(state=ImportState.CHECKED, outcome=outcome.to_json(), rows_done=outcome.rows_read)
 
 
+@transaction.atomic
 def save_failure(batch: ImportBatch, message: str) -> None:
-    """Save why a job stopped, unless it was cancelled meanwhile. An import that could not be undone is as before."""
+    """Save why a job stopped, unless it was cancelled meanwhile, and tell the user who imports the file.
+
+    An import that could not be undone is as before.
+    """
     state = ImportState.DONE if batch.state == ImportState.UNDOING else ImportState.FAILED
     rows = ImportBatch.objects.filter(pk=batch.pk, state__in=BUSY_STATES)
-    rows.update(state=state, error_message=message)
+    if rows.update(state=state, error_message=message):
+        notify(NotificationKind.FAILED, batch, [batch.imported_by], by=SYSTEM_ACTOR)
 
 
 def delete_old_files(before: datetime) -> int:
