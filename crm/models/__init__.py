@@ -12,6 +12,7 @@ from crm.models.kind_change import KindChange, KindChangeState, KindChangeValue,
 from crm.models.merge import Merge
 from crm.models.notification import Notification, NotificationDigest, NotificationKind, NotificationSetting
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
+from crm.models.report_schedule import ReportFrequency, ReportSchedule
 from crm.models.saved_view import SavedView
 from crm.models.schema_change import SchemaChange, SchemaChangeState, SchemaDecision
 from crm.models.schema_thresholds import SchemaThresholds
@@ -52,6 +53,8 @@ __all__ = [
     "ProjectStatus",
     "Record",
     "RecordQuerySet",
+    "ReportFrequency",
+    "ReportSchedule",
     "Role",
     "RoleSecurity",
     "SavedView",

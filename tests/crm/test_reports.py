@@ -15,9 +15,9 @@ from crm.models import ActivityLog
 from crm.records.activity import SYSTEM_ACTOR
 from crm.records.local_time import agency_today
 from crm.screens.reports import Figure, Period, Report, ReportColumn, ReportRow, ReportTable, Unit
+from crm.screens.reports.all_reports import all_reports
 from crm.screens.reports.grouping import Dimension, make_table
 from crm.screens.reports.tables import format_figure
-from crm.screens.reports.views import all_reports
 from inbox.models import Direction, Message
 from inbox.transitions.store_message import add_to_thread
 from leads.models import Lead, LeadStatus, Task

@@ -28,7 +28,7 @@ OF_EVERYONE = {
     *("crm.fieldusage", "crm.indexusage", "crm.schemathresholds", "crm.loginlimit", "crm.usersession"),
     *("crm.secondfactor", "crm.rolesecurity"),
     # Without a text: names are read when a notification is shown.
-    *("crm.notification", "crm.notificationsetting", "crm.notificationdigest"),
+    *("crm.notification", "crm.notificationsetting", "crm.notificationdigest", "crm.reportschedule"),
     *("leads.insurancetype", "leads.leadstatus", "leads.scoringpolicy", "leads.importmapping"),
     *("leads.predictionmodel", "leads.predictionfeature"),
     *("inbox.emailtemplate", "inbox.webform", "inbox.webformrate", "inbox.webformrefusal", "inbox.removedfile"),

@@ -3,22 +3,26 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.module_loading import import_string
-from django.views.decorators.http import require_http_methods, require_safe
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from crm.exceptions import InvalidInput
+from crm.models import ReportFrequency, ReportSchedule
 from crm.records import transitions
 from crm.records.local_time import agency_today
 from crm.screens.export.columns import ExportTable
 from crm.screens.export.csv_file import csv_chunks
 from crm.screens.paging import QueryTooSlow, time_limit
+from crm.screens.reports.all_reports import all_reports, find_report
 from crm.screens.reports.period import Period, PeriodForm, suggested_periods
 from crm.screens.reports.tables import Report, ReportLink, ReportTable
+from crm.screens.reports.transitions import save_schedule
 
 TOO_SLOW = "The report was stopped after {:g} seconds, because it reads too many records. Choose a shorter period."
 
@@ -27,11 +31,8 @@ def report_urls(site: AdminSite) -> list[URLPattern]:
     return [
         path("reports/", site.admin_view(report_list_view), {"site": site}, name="reports"),
         path("reports/<slug:key>/", site.admin_view(report_view), {"site": site}, name="report"),
+        path("reports/<slug:key>/email/", site.admin_view(schedule_view), {"site": site}, name="report_schedule"),
     ]
-
-
-def all_reports() -> list[Report | ReportLink]:
-    return [import_string(name) for name in settings.REPORTS]
 
 
 @require_safe
@@ -54,9 +55,9 @@ def report_address(report: Report | ReportLink) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def report_view(request: HttpRequest, site: AdminSite, key: str) -> HttpResponse | StreamingHttpResponse:
     """Show a report; a POST request sends the table that it names as a CSV file. The address names the period."""
-    report = find_report(key)
+    report = require_report(request, key)
     can_export = request.user.has_perm(transitions.EXPORT_PERMISSION)
-    if not request.user.has_perm(report.permission) or (request.method == "POST" and not can_export):
+    if request.method == "POST" and not can_export:
         raise PermissionDenied
     period, form = read_period(request)
     try:
@@ -75,15 +76,41 @@ def report_view(request: HttpRequest, site: AdminSite, key: str) -> HttpResponse
         "suggested": suggested_periods(agency_today()),
         "tables": tables,
         "can_export": can_export,
+        "frequencies": ReportFrequency.choices,
+        "schedule": ReportSchedule.objects.filter(user=request.user, report=report.key).first(),
+        "lacks_server": not settings.EMAIL_HOST,
     }
     return TemplateResponse(request, "crm/reports/report.html", context, status=422 if form.errors else 200)
 
 
-def find_report(key: str) -> Report:
-    for one in all_reports():
-        if isinstance(one, Report) and one.key == key:
-            return one
-    raise Http404
+def require_report(request: HttpRequest, key: str) -> Report:
+    """Return the report `key`, which the user may open.
+
+    Raises:
+        Http404: there is no such report.
+        PermissionDenied: the user may not open it.
+    """
+    report = find_report(key)
+    if report is None:
+        raise Http404
+    if not request.user.has_perm(report.permission):
+        raise PermissionDenied
+    return report
+
+
+@require_POST
+def schedule_view(request: HttpRequest, site: AdminSite, key: str) -> HttpResponse:
+    """Save how often the user gets the report by email."""
+    report = require_report(request, key)
+    frequency = request.POST.get("frequency", "")
+    try:
+        save_schedule(request.user, report, frequency, now=timezone.now())
+    except InvalidInput as error:
+        messages.error(request, str(error))
+    else:
+        chosen = ReportFrequency(frequency).label.lower() if frequency else "no longer"
+        messages.success(request, f"You get this report by email {chosen}.")
+    return HttpResponseRedirect(reverse("admin:report", args=[report.key]))
 
 
 def read_period(request: HttpRequest) -> tuple[Period, PeriodForm]:
