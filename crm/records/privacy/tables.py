@@ -61,6 +61,7 @@ WITHOUT_PERSONS: dict[str, str] = {
     "crm.usersession": "Sessions of staff.",
     "crm.secondfactor": "Second factors of staff.",
     "crm.rolesecurity": "Roles that need a second factor.",
+    "crm.listcolumns": "Columns of lists that staff chose.",
     "crm.savedview": "Views of lists that staff saved.",
     "crm.tag": "Names and colours of tags.",
     "crm.customfield": "What the custom fields of a table mean.",
