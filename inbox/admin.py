@@ -18,7 +18,7 @@ from crm.exceptions import ActionRefused, IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.local_time import format_day
 from crm.records.timeline import Position, TimelinePage, load_target_timeline
-from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab
+from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab, optional_column
 from crm.screens.paging import Order, Page, capped_count
 from crm.screens.record_admin import RecordAdmin
 from crm.screens.search.mixin import SearchedRows
@@ -106,6 +106,9 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
         Column("Sentiment"),
         Column("Messages", css_class="num"),
         Column("Last message", "newest", "num"),
+        optional_column("Status"),
+        optional_column("Assigned to"),
+        optional_column("Started"),
     )
     orders = {
         "waiting": Order("Longest wait first", {"said": LAST_ACTIVITY, "id": models.F("id")}, descending=False),

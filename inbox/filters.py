@@ -1,5 +1,7 @@
 """The filters of conversations, used by the list, saved views and commands."""
 
+from typing import ClassVar
+
 import django_filters
 from django.db import models
 
@@ -66,6 +68,8 @@ class ThreadFilter(LiveRowsFilter):
     client = RelatedRecordFilter(Client)
     policy = RelatedRecordFilter(Policy)
     mailbox = RelatedRecordFilter(Mailbox)
+
+    ranges: ClassVar[dict[str, tuple[str, str]]] = {"Last message": ("since", "until")}
 
     class Meta:
         model = Thread

@@ -1,7 +1,7 @@
 """The filters of leads and tasks, shared by lists, saved views and commands."""
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters
 from django import forms
@@ -101,6 +101,12 @@ class LeadFilter(RecordFilter):
         method="filter_by_past_stage", label="Was ever in stage", choices=stage_choices
     )
 
+    # Two filters that are the ends of one range: its label, and their names.
+    ranges: ClassVar[dict[str, tuple[str, str]]] = {
+        "Value": ("value_min", "value_max"),
+        "Created": ("created_from", "created_to"),
+    }
+
     class Meta:
         model = Lead
         fields: list[str] = []
@@ -153,8 +159,8 @@ class TaskFilter(LiveRowsFilter):
         fields: list[str] = []
 
     def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
-        queryset = super().filter_queryset(queryset)
-        return queryset if self.form.cleaned_data.get("status") else queryset.unfinished()
+        queryset, params = super().filter_queryset(queryset), self.form.cleaned_data
+        return queryset if params.get("status") or params.get("deleted") else queryset.unfinished()
 
     def filter_due_to(self, queryset: models.QuerySet, name: str, value: date) -> models.QuerySet:
         # By the sort key, which the indexes have.

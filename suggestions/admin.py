@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from crm.models import Client
 from crm.records.timeline import Position, TimelinePage, load_target_timeline
 from crm.screens.action_forms import ActionForm
-from crm.screens.action_views import safe_next_url
+from crm.screens.action_values import safe_next_url
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order, fetch_page
 from crm.screens.record_admin import RecordAdmin

@@ -9,6 +9,7 @@ from crm.models.duplicate_pair import DuplicatePair
 from crm.models.erased_person import ErasedPerson
 from crm.models.field_usage import FieldStatistic, FieldUsage, FieldUse, IndexUsage, ScannedTable, ValueKind
 from crm.models.kind_change import KindChange, KindChangeState, KindChangeValue, MisfitRule
+from crm.models.list_columns import ListColumns
 from crm.models.merge import Merge
 from crm.models.notification import Notification, NotificationDigest, NotificationKind, NotificationSetting
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
@@ -41,6 +42,7 @@ __all__ = [
     "KindChangeState",
     "KindChangeValue",
     "LimitScope",
+    "ListColumns",
     "LiveManager",
     "LoginLimit",
     "Merge",
