@@ -314,6 +314,7 @@ SITE_PAGES = [
     "crm.screens.notifications.page.notification_urls",
     "crm.screens.tags.tag_urls",
     "crm.screens.custom_fields.reference_picker.reference_picker_urls",
+    "inbox.email_templates.signature_screen.signature_urls",
     "leads.importing.screens.views.import_urls",
     "leads.policies.book_screen.book_urls",
     "agents.assistant.screen.chat_urls",

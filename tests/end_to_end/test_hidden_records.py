@@ -56,7 +56,7 @@ pytestmark = pytest.mark.django_db
 FORM_DATA = {"name": "x", "title": "x", "body": "x", "summary": "x", "reason": "x", "stage": "ACTIVE", "tier": "hot"}
 # Pages that show something when a form is sent, though nothing is saved.
 POSTED_PAGES = {
-    *("do", "add", "merge", "convert", "unmerge", "preview", "instead"),
+    *("do", "add", "merge", "convert", "unmerge", "preview", "instead", "use"),
     *("move", "policy", "outgoing", "mapping", "conversation"),
 }
 # The key of a record in the path of a link.
