@@ -23,9 +23,11 @@ from inbox.action_forms import ArchiveThread, ResolveThread, SnoozeThread
 from inbox.filters import ThreadFilter
 from inbox.models import Direction, Message, Thread
 from inbox.search import MAX_NEWEST_SCANNED, MAX_THREADS_LISTED, SearchResult, build_excerpts
+from inbox.thread_state import DELIVERED_STATES
 
 MAX_BEFORE, MAX_AFTER = 8, 24
-NEWEST_MESSAGE = Message.objects.filter(thread=models.OuterRef("pk")).order_by("-sent_at", "-id").values("pk")[:1]
+DELIVERED_MESSAGES = Message.objects.filter(thread=models.OuterRef("pk"), state__in=DELIVERED_STATES)
+NEWEST_MESSAGE = DELIVERED_MESSAGES.order_by("-sent_at", "-id").values("pk")[:1]
 # Actions that finish a conversation for now, after which the next one of the list comes.
 FINISHING_VERBS = {ResolveThread.verb, ArchiveThread.verb, SnoozeThread.verb}
 # The name of the order by the end of the snooze.
@@ -43,7 +45,7 @@ def add_newest_words(threads: Sequence[Thread]) -> list[Thread]:
     found = {thread: words for thread, *words in rows} if keys else {}
     for thread in threads:
         snippet, direction, name, address = found.get(thread.pk, ("", Direction.IN, "", ""))
-        writer = strip_hidden_characters(name).strip() or address
+        writer = strip_hidden_characters(name).strip() or address.partition("@")[0]
         thread.snippet, thread.writer = snippet, "We" if direction == Direction.OUT else writer
     return list(threads)
 

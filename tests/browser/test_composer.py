@@ -55,6 +55,27 @@ def test_reply_by_keyboard_is_sent(opened, smtp_sink, max, thread):
     assert len(smtp_sink.data) == 1 and Message.objects.get(pk=mail.pk).state == MessageState.SENT
 
 
+def test_keys_write_bold_text_and_lists_and_schedule(opened, max, thread):
+    page = opened(max)
+    page.goto(thread_url(thread))
+    page.keyboard.press("r")
+    page.keyboard.type("Dear")
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Control+b")
+    page.keyboard.press("End")
+    page.keyboard.type("\n\n- one\ntwo\n\nBye")
+    expect(page.locator("#compose_body")).to_have_value("**Dear**\n\n- one\n- two\nBye")
+    expect(page.locator("[data-saved]")).to_contain_text("Saved", timeout=10_000)
+    page.keyboard.press("Control+Shift+Enter")
+    expect(page.locator("#compose_later_until")).to_be_focused()
+    assert accessibility_faults(page) == []
+    with page.expect_navigation():
+        page.keyboard.press("Control+Enter")
+    expect(page.locator("[data-outgoing]")).to_contain_text("Leaves on")
+    expect(page.locator("article.msg.out strong")).to_have_text("Dear")
+    assert EmailDelivery.objects.scheduled().exists()
+
+
 def test_sent_reply_can_be_taken_back_and_edited(opened, max, thread):
     page = opened(max)
     page.goto(thread_url(thread))

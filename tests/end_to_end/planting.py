@@ -31,7 +31,14 @@ OF_EVERYONE = {
     *("crm.notification", "crm.notificationsetting", "crm.notificationdigest", "crm.reportschedule"),
     *("leads.insurancetype", "leads.leadstatus", "leads.scoringpolicy", "leads.importmapping"),
     *("leads.predictionmodel", "leads.predictionfeature"),
-    *("inbox.emailtemplate", "inbox.webform", "inbox.webformrate", "inbox.webformrefusal", "inbox.removedfile"),
+    *(
+        "inbox.emailtemplate",
+        "inbox.emailsignature",
+        "inbox.webform",
+        "inbox.webformrate",
+        "inbox.webformrefusal",
+        "inbox.removedfile",
+    ),
     *("suggestions.autonomysetting", "suggestions.executionpause"),
 }
 # Columns with codes, keys and digests of the program, not with texts of a person.

@@ -393,7 +393,7 @@ def test_too_many_or_too_large_attachments_are_refused(as_ann, thread, monkeypat
     many = [SimpleUploadedFile(f"{n}.txt", b"x") for n in range(11)]
     answer = submit_composer(as_ann, form, "send", files=many)
     assert (answer.status_code, "at most 10 files" in answer.content.decode()) == (422, True)
-    monkeypatch.setattr("inbox.drafts.transitions.MAX_ATTACHMENT_BYTES", 10)
+    monkeypatch.setattr("inbox.drafts.attached_files.MAX_ATTACHMENT_BYTES", 10)
     form["version"] = str(Draft.objects.get().version)
     answer = submit_composer(as_ann, form, "attach", files=[SimpleUploadedFile("a.txt", b"x" * 11)])
     assert "The files have 11 bytes in total" in answer.content.decode()
