@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from django.db import connection
 from django.db.models import F
-from django.db.models.functions import TruncMonth, Upper
+from django.db.models.functions import TruncMonth
 
 from crm.models import User
 from crm.records.local_time import format_month
@@ -21,11 +21,14 @@ from leads.policies.terms import add_months
 
 MAX_ROWS = 50
 ZERO = Decimal()
-# One pass over the policies groups them in every way at once; the last row is the total.
+# One pass over the policies leaves few rows, which are then grouped in every way at once; the last row is the total.
 BOOK_SQL = """
     SELECT grouping(line, carrier_key, owner, month), line, min(carrier), carrier_key, owner, month::date,
-           count(*), sum(premium), sum(annual_premium)
-      FROM ({policies}) AS policies
+           coalesce(sum(count), 0)::bigint, sum(premium), sum(annual_premium)
+      FROM (SELECT line, carrier, upper(carrier) AS carrier_key, owner, month,
+                   count(*) AS count, sum(premium) AS premium, sum(annual_premium) AS annual_premium
+              FROM ({policies}) AS policies
+             GROUP BY line, carrier, owner, month) AS counted
      GROUP BY GROUPING SETS ((line), (carrier_key), (owner), (month), ())
 """
 # The key of a group with its count and sums, and what a row says of it: its label and the filters of the list.
@@ -86,7 +89,6 @@ def read_groups(user: User, day: date) -> list[tuple[Any, ...]]:
     policies = Policy.objects.visible_to(user).in_force(day).with_annual_premium().order_by()
     columns = {
         "line": F("insurance_type_id"),
-        "carrier_key": Upper("carrier"),
         "owner": F("client__assigned_to_id"),
         "month": TruncMonth("expires_on"),
     }
