@@ -74,6 +74,31 @@ class ActionForm(forms.Form, metaclass=ActionFormType):
         return f"{count:,} {noun} {self.past_tense}."
 
 
+class ActionLink:
+    """An action whose form the page does not draw: a menu has a link to it, a sheet fetches its fields when opened.
+
+    For a template it looks like the form.
+    """
+
+    def __init__(self, form_class: type[ActionForm], url: str) -> None:
+        self.form_class, self.url = form_class, url
+        self.fields = form_class.base_fields
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.form_class, name)
+
+    @staticmethod
+    def is_enough(form_class: type[ActionForm]) -> bool:
+        """Whether a page does without the form: it is in the menu, or its choices are records, which must be read."""
+        fields = form_class.base_fields.values()
+        in_menu = form_class.place == ActionPlace.MENU and bool(fields)
+        return in_menu or any(isinstance(field, forms.ModelChoiceField) for field in fields)
+
+    @property
+    def sheet_url(self) -> str:
+        return f"{self.url}?sheet=1"
+
+
 def report(request: HttpRequest, outcomes: Iterable[str | ActionRefused], form: ActionForm, opts: Options) -> None:
     """Report how many records `form` changed (one by one if `report_each`), and the reason of each refusal."""
     outcomes = list(outcomes)
