@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from ai_log.models import AIInteraction
 from crm.models import Client
-from crm.screens.panels import Panel, Place
+from crm.screens.panels import Panel
 from leads.models import Lead
 
 MAX_INTERACTIONS_SHOWN = 8
@@ -18,7 +18,7 @@ def interactions_panel(request: HttpRequest, interactions: QuerySet, query: str)
     newest = interactions.visible_to(request.user).defer("content", "ai_response", "metadata").order_by("-id")
     url = reverse("admin:ai_log_aiinteraction_changelist") + query
     rows = list(newest[:MAX_INTERACTIONS_SHOWN])
-    return Panel("AI interactions", "ai_log/panel.html", rows, place=Place.END, url=url)
+    return Panel("AI interactions", "ai_log/panel.html", rows, url=url)
 
 
 def lead_interactions_panel(request: HttpRequest, lead: Lead) -> Panel | None:

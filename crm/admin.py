@@ -121,6 +121,7 @@ class ClientAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, Merg
     found_name = "name"
     row_template = "crm/rows/client.html"
     page_template = "crm/client.html"
+    fetched_templates = {"side": "crm/projects_of_client.html"}
     list_select_related = ("assigned_to",)
     list_defer = ("notes", "address", "communications", "custom_fields", "search_text")
     columns = (
@@ -184,8 +185,10 @@ class ClientAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, Merg
             "address": describe_value(row.address, ADDRESS_SCHEMA),
             "preferences": describe_value(row.communications, COMMUNICATIONS_SCHEMA),
             "closed_channels": closed_channel_labels(row.communications),
-            "projects": row.projects.order_by("-id")[:20],
         }
+
+    def sections_context(self, request: HttpRequest, row: Client, end: str) -> dict[str, Any]:
+        return {"projects": row.projects.order_by("-id")[:20]} if end == "side" else {}
 
 
 @admin.register(Contact)
@@ -229,6 +232,11 @@ class ContactAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, Mer
         (None, {"fields": (("name", "title"), ("email", "phone"), "tags", "loaded_digest")}),
         ("Custom fields", {"classes": ("tab",), "fields": ("custom_fields",)}),
     )
+
+    def visible_branches(self, request: HttpRequest) -> list[models.QuerySet]:
+        branches = Contact.everything.all().visible_branches(request.user)
+        can_restore = self.user_can(request, "restore")
+        return branches if can_restore else [rows.filter(deleted_at__isnull=True) for rows in branches]
 
     def found_details(self, row: Contact, reader: User) -> Iterable[Any]:
         return row.title, row.email, row.phone

@@ -62,6 +62,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "crm.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "crm.middleware.CompressionMiddleware",
     "crm.middleware.PageHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "crm.middleware.SessionMiddleware",
@@ -270,24 +271,36 @@ RECORD_SECTIONS = {
         "agents.assistant.screen.ask_panel",
         "suggestions.screens.panels.lead_suggestions_panel",
         "inbox.panels.lead_conversations",
-        "leads.screens.panels.lead_policies_panel",
-        "support.panels.lead_tickets_panel",
-        "ai_log.panels.lead_interactions_panel",
     ],
     "crm.client": [
         "leads.screens.panels.client_policies_panel",
         "leads.screens.panels.client_leads_panel",
-        "leads.screens.panels.client_line_data_panel",
         "inbox.panels.client_conversations",
-        "support.panels.client_tickets_panel",
         "suggestions.screens.panels.client_suggestions_panel",
-        "ai_log.panels.client_interactions_panel",
     ],
     "crm.contact": ["leads.screens.panels.contact_leads_panel", "inbox.panels.contact_conversations"],
     "crm.customfield": ["crm.schema.requests.panels.field_requests_panel"],
     "leads.policy": ["inbox.panels.policy_conversations"],
     "inbox.thread": ["suggestions.screens.panels.thread_suggestions_panel"],
     "support.supportticket": ["suggestions.screens.panels.ticket_suggestions_panel"],
+}
+# Those at the ends of a page, which it fetches once they are scrolled into view: their label, and their panels.
+FETCHED_SECTIONS = {
+    "leads.lead": {
+        "end": ("Score, win probability and AI interactions", ["ai_log.panels.lead_interactions_panel"]),
+        "side": (
+            "Policies and tickets",
+            ["leads.screens.panels.lead_policies_panel", "support.panels.lead_tickets_panel"],
+        ),
+    },
+    "crm.client": {
+        "end": ("AI interactions", ["ai_log.panels.client_interactions_panel"]),
+        "side": (
+            "Projects, data of former leads and tickets",
+            ["leads.screens.panels.client_line_data_panel", "support.panels.client_tickets_panel"],
+        ),
+    },
+    "support.supportticket": {"side": ("Recent customer activity", ["support.panels.customer_activity_panel"])},
 }
 
 # What apps to the right offer to do with a record, on its page.

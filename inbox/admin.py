@@ -105,6 +105,7 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
     page_template = "inbox/page.html"
     change_list_template = "inbox/list.html"
     list_select_related = ("lead", "client", "assigned_to", "snoozed_by")
+    page_select_related = ("lead__status", "lead__assigned_to", "client__assigned_to", "policy", "project")
     list_defer = (
         "metadata",
         "search_text",

@@ -83,6 +83,7 @@ def conversations_panel(
         url=url,
         link_label="Log a conversation",
         badges=reply_badges(threads, newest),
+        fills_screen=bool(newest),
     )
 
 

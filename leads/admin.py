@@ -54,6 +54,7 @@ from leads.forms import (
     UncheckedLeadForm,
     chosen_line,
     lead_schemas,
+    schemas_shown,
 )
 from leads.importing.screens.views import VIEW_PERMISSION as VIEW_IMPORTS_PERMISSION
 from leads.importing.screens.views import can_import
@@ -126,6 +127,8 @@ class LeadAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeV
     list_export = LEAD_EXPORT
     row_template = "leads/row.html"
     page_template = "leads/page.html"
+    page_select_related = ("converted_to_client",)
+    fetched_templates = {"end": "leads/explanations.html"}
     list_select_related = ("status", "insurance_type", "assigned_to")
     list_defer = (
         "notes",
@@ -308,7 +311,7 @@ class LeadAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeV
 
     def detail_sections(self, row: Lead) -> list[tuple[str, ValueNode, str]]:
         """Return the title, the content and the column of each card with data of a line or of the lead."""
-        schemas = lead_schemas()
+        schemas = schemas_shown(row)
         preferences = describe_value(row.communications, schemas["communications"])
         return [
             *((section.title, section.node, section.column) for section in line_sections(row, schemas)),
@@ -321,8 +324,6 @@ class LeadAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeV
         context = super().page_context(request, row)
         return {
             **context,
-            "score_explanation": score_explanation(row, ScoringPolicy.objects.active()),
-            "probability_explanation": probability_explanation(row),
             "stale_days": stale_days(row),
             "stakeholders": stakeholders.select_related("contact").order_by("-is_primary", "id"),
             "closed_channels": closed_channel_labels(row.communications),
@@ -335,6 +336,14 @@ class LeadAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeV
                 *self.detail_sections(row),
                 ("Custom fields", context["custom_fields"], "custom_fields"),
             ],
+        }
+
+    def sections_context(self, request: HttpRequest, row: Lead, end: str) -> dict[str, Any]:
+        if end != "end":
+            return {}
+        return {
+            "score_explanation": score_explanation(row, ScoringPolicy.objects.active()),
+            "probability_explanation": probability_explanation(row),
         }
 
 

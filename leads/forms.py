@@ -80,7 +80,20 @@ def with_default_inputs(data: Mapping[str, Any], name: str, line: InsuranceType)
 
 def lead_schemas() -> dict[str, dict[str, Any]]:
     """Return the schema of each JSON column of a lead that has one."""
-    lines = {line.code: line_schema(line) for line in InsuranceType.objects.all()}
+    return schemas_of_lines(InsuranceType.objects.all())
+
+
+def schemas_shown(lead: Lead) -> dict[str, dict[str, Any]]:
+    """Return what `lead_schemas` does for the lines that `lead` has data of; its own line is loaded already."""
+    own, codes = lead.insurance_type, {code for code, column in COLUMN_BY_LINE.items() if getattr(lead, column)}
+    codes |= {*lead.line_data}
+    if not codes or (own is not None and not own.is_deleted and codes <= {own.code}):
+        return schemas_of_lines([own] if codes else [])
+    return schemas_of_lines(InsuranceType.objects.filter(code__in=codes))
+
+
+def schemas_of_lines(insurance_types: Iterable[InsuranceType]) -> dict[str, dict[str, Any]]:
+    lines = {line.code: line_schema(line) for line in insurance_types}
     return {
         **{column: lines.get(code, {}) for code, column in COLUMN_BY_LINE.items()},
         "line_data": {"type": "object", "properties": lines},

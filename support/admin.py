@@ -14,7 +14,7 @@ from unfold.widgets import BASE_INPUT_CLASSES
 
 from crm.models import Client, User
 from crm.records.local_time import in_agency_zone
-from crm.records.timeline import Position, TimelineLine, TimelinePage, load_target_timeline, load_timeline
+from crm.records.timeline import Position, TimelinePage, load_target_timeline
 from crm.screens.charts import ListChart
 from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.export import ExportColumn, ListExport, visible_name
@@ -22,7 +22,6 @@ from crm.screens.lists import Column, Tab, optional_column
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
 from inbox.message_view import DisplayedMessage, display_message, load_message_page
-from inbox.models import Thread
 from leads.models import Lead
 from support.action_forms import (
     AssignTicket,
@@ -43,8 +42,7 @@ from support.transitions import open_ticket
 
 ID_ORDER = {"id": models.F("id")}
 MAX_MESSAGES_SHOWN = 20
-MAX_OTHER_TICKETS_SHOWN = 10
-MAX_RECENT_ACTIVITY_SHOWN = 8
+MAX_OTHER_TICKETS_SHOWN, MAX_RESOLVED_TICKETS_SHOWN = 10, 3
 
 
 def live_unresolved(rows: TicketQuerySet) -> TicketQuerySet:
@@ -60,6 +58,7 @@ class SupportTicketAdmin(RecordAdmin):
     row_template = "support/row.html"
     page_template = "support/page.html"
     list_select_related = ("client", "lead", "assigned_to")
+    page_select_related = ("client__assigned_to", "lead__assigned_to", "lead__status", "thread")
     list_defer = (
         "issue_description",
         "resolution_summary",
@@ -204,7 +203,6 @@ class SupportTicketAdmin(RecordAdmin):
         page_actions = context["page_actions"]
         customer = {"client": row.client_id} if row.client_id else {"client": None, "lead": row.lead_id}
         tickets = SupportTicket.objects.visible_to(request.user).filter(**customer).exclude(pk=row.pk)
-        other_tickets = tickets.defer("issue_description", "resolution_summary", "notes", "search_text")
         return {
             **context,
             "page_actions": [form for form in page_actions if form.verb != ResolveTicket.verb],
@@ -212,33 +210,36 @@ class SupportTicketAdmin(RecordAdmin):
             "resolve_form": next((form for form in page_actions if form.verb == ResolveTicket.verb), None),
             "notes": [{**note, "at": parse_time(note["at"])} for note in reversed(row.notes)],
             "displayed": self.conversation(request, row),
-            "open_tickets": other_tickets.unresolved().order_by("resolve_due_at", "id")[:MAX_OTHER_TICKETS_SHOWN],
-            "resolved_tickets": other_tickets.filter(status=TicketStatus.RESOLVED).order_by("-resolved_at", "-id")[:3],
-            "recent_activity": self.recent_activity(request, row),
+            "other_tickets": load_other_tickets(tickets),
             "similar_tickets": find_similar_resolved(row, request.user) if row.status != TicketStatus.RESOLVED else [],
         }
 
     def load_timeline(self, request: HttpRequest, row: SupportTicket, before: Position | None) -> TimelinePage:
         return load_target_timeline(request.user, row, before)
 
-    def recent_activity(self, request: HttpRequest, row: SupportTicket) -> list[TimelineLine]:
-        """Return the newest lines on the timeline of the customer; none if the user may not see the customer."""
-        customer = row.customer
-        if not type(customer).everything.visible_to(request.user).filter(pk=customer.pk).exists():
-            return []
-        return load_timeline(request.user, customer, size=MAX_RECENT_ACTIVITY_SHOWN).lines
-
     def conversation(self, request: HttpRequest, row: SupportTicket) -> list[DisplayedMessage]:
         """Return the newest messages of the ticket's thread, oldest first; none if the user may not see it."""
-        if row.thread_id is None or not request.user.has_perm("inbox.view_thread"):
+        thread = row.thread
+        if thread is None or thread.is_deleted or not request.user.has_perm("inbox.view_thread"):
             return []
-        thread = Thread.objects.visible_to(request.user).filter(pk=row.thread_id).first()
-        if thread is None:
+        if not thread.is_visible_to(request.user):
             return []
         return [
             display_message(message, thread_subject=thread.subject)
             for message in reversed(load_message_page(thread, size=MAX_MESSAGES_SHOWN).rows)
         ]
+
+
+def load_other_tickets(tickets: TicketQuerySet) -> list[SupportTicket]:
+    """Return those of `tickets` that are due next, then the few that were resolved last, in one statement."""
+    due = tickets.unresolved().order_by("resolve_due_at", "id").values("pk")[:MAX_OTHER_TICKETS_SHOWN]
+    resolved = tickets.filter(status=TicketStatus.RESOLVED).order_by("-resolved_at", "-id")
+    keys = due.union(resolved.values("pk")[:MAX_RESOLVED_TICKETS_SHOWN], all=True)
+    rows = SupportTicket.objects.filter(pk__in=keys).order_by(DUE_ORDER, "id")
+    found = list(rows.defer("issue_description", "resolution_summary", "notes", "search_text"))
+    closed = [ticket for ticket in found if ticket.status == TicketStatus.RESOLVED]
+    closed.sort(key=lambda ticket: (ticket.resolved_at, ticket.pk), reverse=True)
+    return [*(ticket for ticket in found if ticket.status != TicketStatus.RESOLVED), *closed]
 
 
 def parse_time(text: str) -> datetime | None:

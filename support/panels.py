@@ -7,11 +7,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from crm.models import Client
+from crm.records.timeline import load_timeline
 from crm.screens.panels import Panel, Place
 from leads.models import Lead
 from support.models import SupportTicket, TicketQuerySet, TicketStatus
 
-MAX_TICKETS_SHOWN = 8
+MAX_TICKETS_SHOWN = MAX_RECENT_ACTIVITY_SHOWN = 8
 
 
 def lead_tickets_panel(request: HttpRequest, lead: Lead) -> Panel | None:
@@ -23,6 +24,14 @@ def lead_tickets_panel(request: HttpRequest, lead: Lead) -> Panel | None:
 
 def client_tickets_panel(request: HttpRequest, client: Client) -> Panel | None:
     return tickets_panel(request, SupportTicket.objects.filter(client=client), {"client": client.pk})
+
+
+def customer_activity_panel(request: HttpRequest, ticket: SupportTicket) -> Panel | None:
+    """Return the newest lines on the timeline of the customer; none if the user may not see the customer."""
+    customer, lines = ticket.customer, []
+    if customer.is_visible_to(request.user):
+        lines = load_timeline(request.user, customer, size=MAX_RECENT_ACTIVITY_SHOWN).lines
+    return Panel("Recent customer activity", "support/customer_activity.html", lines, place=Place.SIDE)
 
 
 def tickets_panel(request: HttpRequest, rows: TicketQuerySet, prefill: dict[str, object]) -> Panel | None:

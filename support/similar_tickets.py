@@ -15,11 +15,11 @@ SAME_TYPE_BONUS = MIN_SIMILARITY = 0.3
 def find_similar_resolved(ticket: SupportTicket, user: User) -> list[SupportTicket]:
     """Return the resolved tickets most similar to `ticket` in issue type or subject that `user` may see."""
     resolved = SupportTicket.objects.visible_to(user).filter(status=TicketStatus.RESOLVED).exclude(pk=ticket.pk)
-    newest = resolved.order_by("-created_at", "-id").values_list("pk", flat=True)
+    newest = resolved.order_by("-created_at", "-id").values("pk")
     similar_subjects = resolved.filter(search_text__trigram_word_similar=ticket.subject.lower()).order_by()
-    candidate_ids = set(similar_subjects.values_list("pk", flat=True)[:MAX_CANDIDATES])
+    candidates = similar_subjects.values("pk")[:MAX_CANDIDATES]
     if ticket.issue_type:
-        candidate_ids.update(newest.filter(issue_type=ticket.issue_type)[:MAX_CANDIDATES])
+        candidates = candidates.union(newest.filter(issue_type=ticket.issue_type)[:MAX_CANDIDATES])
     type_bonus = Case(
         When(issue_type=ticket.issue_type or None, then=Value(SAME_TYPE_BONUS)),
         default=Value(0.0),
@@ -27,7 +27,7 @@ def find_similar_resolved(ticket: SupportTicket, user: User) -> list[SupportTick
     )
     similarity = TrigramWordSimilarity(ticket.subject.lower(), "search_text")
     return list(
-        SupportTicket.objects.filter(pk__in=candidate_ids)
+        SupportTicket.objects.filter(pk__in=candidates)
         .annotate(similarity=similarity + type_bonus)
         .filter(similarity__gte=MIN_SIMILARITY)
         .defer("notes", "search_text", "issue_description")

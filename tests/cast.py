@@ -1,6 +1,7 @@
 """The cast of all tests: a few users and plain functions that create records."""
 
 import itertools
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -79,6 +80,13 @@ def page_text(response: Any) -> str:
 def figure_value(figure: CountedFigure) -> str:
     """Return what the dashboard shows of a figure that it counts."""
     return count_figures([figure])[0].value
+
+
+def page_with_sections(client: Browser, url: str) -> str:
+    """Return the HTML of the page at `url` and of the sections that it fetches as it is scrolled."""
+    page = client.get(url).content.decode()
+    sections = re.findall(r'hx-get="([^"]+)"', page)
+    return page + "".join(client.get(one, headers={"HX-Request": "true"}).content.decode() for one in sections)
 
 
 def make_lead(**kw: Any) -> Lead:

@@ -26,6 +26,7 @@ from crm.records.base import (
     no_empty_tag_check,
     not_blank_check,
     owned_by_or_unassigned,
+    owned_tags_indexes,
     search_index,
     tags_field,
     tags_index,
@@ -157,7 +158,7 @@ class Client(Record):
             models.Index(phone_tail("phone"), condition=LIVE & ~models.Q(phone=""), name="clients_by_phone"),
             models.Index("name", "id", condition=LIVE & ~models.Q(communications={}), name="clients_with_preferences"),
             merged_into_index("clients"),
-            tags_index("clients"),
+            *owned_tags_indexes("clients"),
             custom_fields_index("clients"),
             search_index("clients"),
         ]
@@ -188,6 +189,27 @@ class ContactQuerySet(PeopleQuerySet):
             | models.Exists(clients.filter(visible_owners["client"]))
             | models.Exists(leads.filter(visible_owners["lead"]))
         )
+
+    def visible_branches(self, user: Any) -> list["ContactQuerySet"]:
+        """Return two querysets that together are `visible_to(user)`: with links, and without any.
+
+        They suit a reader of all rows, which `visible_to` would look up link by link.
+        """
+        if can_see_everyone(user):
+            return [self]
+        lead_links = self.model._meta.get_field("lead_links").related_model
+        owners = [(ContactClient, "client__assigned_to"), (lead_links, "lead__assigned_to")]
+        linked = [
+            links.objects.filter(**condition).values("contact")
+            for links, path in owners
+            for condition in ({path: user}, {f"{path}__isnull": True})
+        ]
+        this = {"contact": models.OuterRef("pk")}
+        has_links = [models.Exists(links.objects.filter(**this)) for links, _ in owners]
+        return [
+            self.filter(pk__in=linked[0].union(*linked[1:])),
+            self.filter(*(~one for one in has_links), restriction=Restriction.NONE),
+        ]
 
 
 @with_row_audit(exclude=["search_text", "restriction"])

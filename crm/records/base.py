@@ -185,6 +185,18 @@ def tags_index(table: str) -> GinIndex:
     return GinIndex(lower_tags("tags"), condition=LIVE, name=f"{table}_tags")
 
 
+def owned_tags_indexes(table: str) -> tuple[GinIndex, GinIndex]:
+    """Return the indexes of tags of a table with owners: an agent's rows with a tag are found without other rows.
+
+    The first serves searches without an owner, too. It does not find rows without one, which the second has.
+    """
+    tags, unassigned = lower_tags("tags"), models.Q(assigned_to__isnull=True)
+    return (
+        GinIndex(models.F("assigned_to"), tags, condition=LIVE, name=f"{table}_tags_of_owner"),
+        GinIndex(tags, condition=LIVE & unassigned, name=f"{table}_tags_unassigned"),
+    )
+
+
 def distinct_tags_check(table: str) -> models.CheckConstraint:
     """Return a check that no two tags differ only by case."""
     are_distinct = models.Func(models.F("tags"), function="tags_are_distinct", output_field=models.BooleanField())

@@ -97,6 +97,31 @@ def noun_for(opts: Options, count: int) -> str:
     return str(opts.verbose_name if count == 1 else opts.verbose_name_plural)
 
 
+class ActionLink:
+    """An action whose form the page does not draw: a menu has a link to it, a sheet fetches its fields when opened.
+
+    For a template it looks like the form.
+    """
+
+    def __init__(self, form_class: type[ActionForm], url: str) -> None:
+        self.form_class, self.url = form_class, url
+        self.fields = form_class.base_fields
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.form_class, name)
+
+    @staticmethod
+    def is_enough(form_class: type[ActionForm]) -> bool:
+        """Whether a page does without the form: it is in the menu, or its choices are records, which must be read."""
+        fields = form_class.base_fields.values()
+        in_menu = form_class.place == ActionPlace.MENU and bool(fields)
+        return in_menu or any(isinstance(field, forms.ModelChoiceField) for field in fields)
+
+    @property
+    def sheet_url(self) -> str:
+        return f"{self.url}?sheet=1"
+
+
 def report(
     request: HttpRequest,
     outcomes: Iterable[str | ActionRefused],

@@ -21,9 +21,12 @@ from django.utils.text import capfirst
 from crm.exceptions import ActionRefused
 from crm.records import transitions
 from crm.records.owners import rows_left_by
-from crm.screens.action_forms import ActionForm
+from crm.screens.action_forms import ActionForm, ActionLink
 from crm.screens.action_values import is_in_place, perform_action, safe_next_url
 from crm.screens.bulk_actions.views import BulkActionsMixin
+
+# A page asks for the fields of an action alone, to show them in its sheet.
+SHEET_PARAM = "sheet"
 
 
 class ActionViewsMixin(BulkActionsMixin):
@@ -33,6 +36,22 @@ class ActionViewsMixin(BulkActionsMixin):
 
     def user_can(self, request: HttpRequest, verb: str) -> bool:
         return request.user.has_perm(transitions.permission_name(self.model, verb))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> models.Model | None:
+        """Read a record together with the related rows that its page and its list name."""
+        if from_field:
+            return super().get_object(request, object_id, from_field)
+        try:
+            key = self.opts.pk.to_python(object_id)
+        except (ValidationError, ValueError):
+            return None
+        return self.page_rows(request).filter(pk=key).first()
+
+    def page_rows(self, request: HttpRequest) -> models.QuerySet:
+        """Return the records that the user may open, each with what its page and its list name."""
+        joined = (*(self.list_select_related or ()), *self.page_select_related)
+        rows = self.get_queryset(request)
+        return rows.select_related(*joined) if joined else rows
 
     def get_visible_object(self, request: HttpRequest, object_id: Any) -> models.Model:
         """Return the record if the user may see it, else 404."""
@@ -54,18 +73,21 @@ class ActionViewsMixin(BulkActionsMixin):
         added = settings.RECORD_ACTIONS.get(self.opts.label_lower, ())
         return (*(import_string(name) for name in added), *self.page_actions)
 
-    def available_actions(self, request: HttpRequest, row: models.Model) -> list[ActionForm]:
-        """Return the actions that the user can take on `row` now, as empty forms with their addresses."""
+    def available_actions(self, request: HttpRequest, row: models.Model) -> list[ActionForm | ActionLink]:
+        """Return the actions that the user can take on `row` now, with their addresses: forms, and links to forms."""
         if is_soft_deleted(row):
             return []
-        action_forms = [
-            form(user=request.user, record=row)
-            for form in self.record_actions()
-            if form.is_available(row, request.user)
-        ]
-        for form in action_forms:
-            form.url = self.action_url(row, form.verb)
-        return action_forms
+        available = [form for form in self.record_actions() if form.is_available(row, request.user)]
+        return [self.offer_action(form, row, request.user) for form in available]
+
+    def offer_action(self, form_class: type[ActionForm], row: models.Model, user: Any) -> ActionForm | ActionLink:
+        """Return an empty form for the page of `row`, or a link to it where the page does not draw it."""
+        url = self.action_url(row, form_class.verb)
+        if ActionLink.is_enough(form_class):
+            return ActionLink(form_class, url)
+        form = form_class(user=user, record=row)
+        form.url = url
+        return form
 
     def row_actions(self, request: HttpRequest) -> dict[str, type[ActionForm]]:
         """Return the actions that a row of the list offers in the place of the value that they set."""
@@ -106,6 +128,8 @@ class ActionViewsMixin(BulkActionsMixin):
             "form": form,
             "back": safe_next_url(request.GET.get("next"), self.page_url(row)),
         }
+        if SHEET_PARAM in request.GET and not form.is_bound:
+            return TemplateResponse(request, "crm/action_sheet_fields.html", {"form": form})
         status = 422 if form.is_bound else 200
         return TemplateResponse(request, "crm/action.html", context, status=status)
 

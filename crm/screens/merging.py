@@ -81,13 +81,17 @@ class MergeViewsMixin:
         pairs = ("crm_duplicatepair_changelist", "content_copy", "Duplicates")
         return [*super().get_menu_links(request), *([pairs] if self.user_can(request, "merge") else [])]
 
+    def page_rows(self, request: HttpRequest) -> models.QuerySet:
+        rows = super().page_rows(request)
+        merges = Merge.objects.in_force().filter(table=self.opts.label_lower, winner_id=models.OuterRef("pk"))
+        return rows.annotate(is_winner=models.Exists(merges)) if self.user_can(request, "merge") else rows
+
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         context = super().page_context(request, row)
         if row.is_deleted or not self.user_can(request, "merge"):
             return context
-        is_winner = Merge.objects.in_force().of_winner(row).exists()
         urls = {"merge_url": self.merge_page("merge", row)}
-        return {**context, **urls, "unmerge_url": self.merge_page("unmerge", row) if is_winner else ""}
+        return {**context, **urls, "unmerge_url": self.merge_page("unmerge", row) if row.is_winner else ""}
 
     def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead from the address of a merged record to the record it was merged into."""

@@ -25,11 +25,10 @@ class HeadlineBadge:
 
 
 class Place(StrEnum):
-    """Where a panel stands on a page: in the wide column above or below the timeline, or in the narrow one."""
+    """Where a panel stands on a page: in the wide column above the timeline, or in the narrow one."""
 
     MAIN = "main"
     SIDE = "side"
-    END = "end"
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,8 @@ class Panel:
     badges: tuple[HeadlineBadge, ...] = ()
     write_url: str = ""
     composer_template: str = ""
+    # Whether it is so tall that what comes below it is seen only after scrolling.
+    fills_screen: bool = False
 
 
 @dataclass(frozen=True)

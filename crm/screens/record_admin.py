@@ -6,15 +6,13 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.options import IS_POPUP_VAR
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.module_loading import import_string
 from django.utils.text import capfirst
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from unfold.admin import ModelAdmin
@@ -45,6 +43,7 @@ from crm.screens.record_forms import (
     TypedDecimalField,
     make_form_with_error,
 )
+from crm.screens.record_page.fetched_sections import IS_PART, FetchedSectionsMixin, record_panels
 from crm.screens.record_page.neighbours import NeighbourMixin
 from crm.screens.search.mixin import SearchedMixin
 from crm.screens.search.recent import remember_opened
@@ -71,6 +70,7 @@ class RecordAdmin(
     ChartViewMixin,
     ExportViewMixin,
     FilterViewMixin,
+    FetchedSectionsMixin,
     NeighbourMixin,
     SearchedMixin,
     VisibleChoicesMixin,
@@ -86,6 +86,8 @@ class RecordAdmin(
     row_template: ClassVar[str] = ""
     page_template: ClassVar[str] = ""
     list_defer: ClassVar[tuple[str, ...]] = ()
+    # What its page names besides what the list does.
+    page_select_related: ClassVar[tuple[str, ...]] = ()
     list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     # Other pages that show the rows of the list: the links to them take its filters along.
     list_views: ClassVar[tuple[tuple[str, str, str], ...]] = ()
@@ -129,16 +131,6 @@ class RecordAdmin(
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
         rows = self.model.everything.visible_to(request.user)
         return rows if self.user_can(request, "restore") else rows.filter(deleted_at__isnull=True)
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> models.Model | None:
-        """Read a record together with the related rows that its page and its list name."""
-        if from_field or not self.list_select_related:
-            return super().get_object(request, object_id, from_field)
-        try:
-            key = self.opts.pk.to_python(object_id)
-        except (ValidationError, ValueError):
-            return None
-        return self.get_queryset(request).select_related(*self.list_select_related).filter(pk=key).first()
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return super().has_change_permission(request, obj) and not is_soft_deleted(obj)
@@ -237,8 +229,7 @@ class RecordAdmin(
 
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         """Return what the page of `row` shows; the settings name the panels of other apps."""
-        made = [import_string(name)(request, row) for name in settings.RECORD_SECTIONS.get(self.opts.label_lower, ())]
-        panels, actions = [panel for panel in made if panel is not None], self.available_actions(request, row)
+        panels, actions = record_panels(request, row), self.available_actions(request, row)
         return {
             "title": str(row),
             "opts": self.opts,
@@ -249,8 +240,9 @@ class RecordAdmin(
             "panels": panels,
             "write_url": next((panel.write_url for panel in panels if panel.write_url), ""),
             **self.neighbours_context(request, row),
+            **self.fetched_context(row),
             **self.custom_fields_context(request, row),
-            **self.timeline_context(request, row),
+            **self.first_timeline(request, row, panels),
             "can_edit": self.has_change_permission(request, row),
             "can_delete": self.has_delete_permission(request, row) and not is_soft_deleted(row),
             "can_restore": self.user_can(request, "restore") and is_soft_deleted(row),
@@ -279,6 +271,8 @@ class RecordAdmin(
         if not self.has_view_permission(request):
             raise PermissionDenied
         row = self.get_visible_object(request, str(pk))
+        if IS_PART in request.headers:
+            return TemplateResponse(request, "crm/timeline.html", self.timeline_context(request, row))
         context = {
             **self.admin_site.each_context(request),
             "title": f"Timeline of {row}",

@@ -17,8 +17,11 @@ from crm.screens.notifications.badges import BELL, badge_counts
 from crm.screens.notifications.bell import bell_context
 from crm.screens.panels import count_figures
 from crm.screens.search.screen import search_view
-from crm.screens.theme import allows, place_above
+from crm.screens.theme import agency_name, allows, place_above
 from crm.text.cleaning import searchable
+
+# What the theme's settings say in place of Django's.
+TITLES_OF_THEME = {"site_title", "site_header", "site_url"}
 
 
 class RecordAutocompleteView(AutocompleteJsonView):
@@ -51,6 +54,8 @@ class CrmSite(UnfoldAdminSite):
     enable_nav_sidebar = True
     # The menu would link to the page that the user is on already.
     site_url = None
+    # What the theme reads from its settings for each page, merging them with its defaults fifty times; here it is once.
+    _theme_context: dict[str, Any] | None = None
 
     def get_urls(self) -> list[Any]:
         """Return the admin's own addresses and those of the plain views that the settings name.
@@ -67,9 +72,21 @@ class CrmSite(UnfoldAdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Return what every page needs. The colours are in a stylesheet of ours, so that no page holds styles."""
+        of_django = super(UnfoldAdminSite, self).each_context(request)
+        if self._theme_context is None:
+            of_request = {*of_django, "sidebar_navigation"} - TITLES_OF_THEME
+            whole = super().each_context(request)
+            self._theme_context = {name: value for name, value in whole.items() if name not in of_request}
         bell = bell_context(badge_counts(request).get(BELL, ""))
-        own = {"templates": {"navigation": "crm/navigation.html"}, "colors": {}, "bell": bell}
-        return {**super().each_context(request), **own}
+        return {
+            **of_django,
+            **self._theme_context,
+            "bell": bell,
+            "templates": {"navigation": "crm/navigation.html"},
+            "colors": {},
+            "site_subheader": agency_name(request),
+            "sidebar_navigation": self.get_sidebar_list(request) if self.has_permission(request) else [],
+        }
 
     def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
         """Return the groups of the navigation, with the entries that the user may open.

@@ -132,7 +132,6 @@ UNFOLD = {
             },
             {
                 "title": "Clients & contacts",
-                "separator": True,
                 "items": [
                     navigation_item("Clients", "domain", "crm_client_changelist", "crm.view_client"),
                     navigation_item("Policies", "verified_user", "leads_policy_changelist", "leads.view_policy"),
@@ -144,7 +143,6 @@ UNFOLD = {
             },
             {
                 "title": "Settings",
-                "separator": True,
                 "items": [
                     navigation_item("Stages", "flag", "leads_leadstatus_changelist", "leads.view_leadstatus"),
                     navigation_item(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ from django.apps import apps
 from django.contrib.messages import WARNING
 from django.contrib.messages.storage.base import Message
 from django.db.models.options import Options
+from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -31,13 +32,52 @@ register.tag("cell", parse_cell)
 register.filter("is_web_link", is_web_link)
 register.filter("path_by_navigation", path_by_navigation)
 register.filter("record_query", record_query)
+# What is drawn of an entry of the navigation, and how many navigations are kept: one for each page, role and badge.
+DRAWN_OF_ENTRY = ("title", "icon", "link", "active", "badge")
+MAX_DRAWN_NAVIGATIONS, MAX_DRAWN_BADGES = 500, 500
 UNASSIGNED = format_html('<span class="quiet">{}</span>', "Unassigned")
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> str:
     """Return a Material Symbols icon, hidden from screen readers."""
     return format_html('<span class="material-symbols-outlined" aria-hidden="true">{}</span>', name)
+
+
+@register.simple_tag
+def drawn(template_name: str, **values: str | None) -> str:
+    """Return what a template draws of `values` alone, such as a badge: once, and not anew for each row of a list."""
+    return draw_template(template_name, tuple(values.items()))
+
+
+@lru_cache(maxsize=MAX_DRAWN_BADGES)
+def draw_template(template_name: str, values: tuple[tuple[str, str | None], ...]) -> str:
+    return render_to_string(template_name, dict(values))
+
+
+@register.simple_tag
+def navigation_groups(groups: list[dict[str, Any]]) -> str:
+    """Return the groups of the navigation, which are drawn once for all pages on which they are the same."""
+    return draw_navigation(
+        tuple(
+            (
+                group.get("title", ""),
+                tuple(tuple(entry[name] for name in DRAWN_OF_ENTRY) for entry in group["items"]),
+            )
+            for group in groups
+        )
+    )
+
+
+@lru_cache(maxsize=MAX_DRAWN_NAVIGATIONS)
+def draw_navigation(groups: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...]) -> str:
+    """Return the navigation with these groups: the title of each, and what is drawn of its entries."""
+    drawn = [
+        {"title": title, "items": [dict(zip(DRAWN_OF_ENTRY, entry, strict=True)) for entry in entries]}
+        for title, entries in groups
+    ]
+    return render_to_string("crm/navigation_groups.html", {"groups": drawn})
 
 
 @register.filter

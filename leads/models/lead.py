@@ -29,10 +29,10 @@ from crm.records.base import (
     merged_is_deleted_check,
     no_empty_tag_check,
     not_blank_check,
+    owned_tags_indexes,
     range_check,
     search_index,
     tags_field,
-    tags_index,
     with_row_audit,
 )
 from crm.records.people import digits_only, name_key, people_search_field, phone_tail
@@ -309,10 +309,17 @@ class Lead(Record):
                 "assigned_to",
                 *(e.desc() for e in PRIORITY_SORT_KEYS.values()),
                 models.F("id").desc(),
-                # With them in the index, the counts of the tabs of an agent need no access to the table.
-                include=["closed_at", "priority_tier"],
+                # With them in the index, the tabs of an agent and filters by value and by last contact read no table.
+                include=[
+                    "closed_at",
+                    "priority_tier",
+                    "overall_score",
+                    "estimated_value",
+                    "last_contact_at",
+                    "created_at",
+                ],
                 condition=LIVE,
-                name="leads_of_owner",
+                name="leads_by_owner",
             ),
             models.Index(
                 "insurance_type",
@@ -348,7 +355,7 @@ class Lead(Record):
             ),
             models.Index(models.F("deleted_at").desc(), models.F("id").desc(), condition=~LIVE, name="leads_deleted"),
             merged_into_index("leads"),
-            tags_index("leads"),
+            *owned_tags_indexes("leads"),
             custom_fields_index("leads"),
             GinIndex(OpClass("auto_data", name="jsonb_path_ops"), condition=LIVE, name="leads_auto_data"),
             GinIndex(OpClass("home_data", name="jsonb_path_ops"), condition=LIVE, name="leads_home_data"),

@@ -9,7 +9,7 @@ from django.db.models import Count, Sum
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, Upper
 
-from crm.records.owners.branches import disjoint_branches
+from crm.records.owners.branches import disjoint_branches, union_all
 from crm.records.people import PeopleQuerySet
 from crm.text.vins import VIN_LENGTH, VIN_LETTERS, normalize_vin
 from leads.models.lead_choices import Tier
@@ -73,7 +73,7 @@ class LeadQuerySet(PeopleQuerySet):
         columns = {"leads": Count("*"), "value": Sum("estimated_value"), "weighted": Sum(weighted)}
         branches = [rows.values("status_id").annotate(**columns) for rows in disjoint_branches(self.order_by())]
         sums: dict[str, dict[str, Any]] = {}
-        for row in branches[0].union(*branches[1:], all=True) if len(branches) > 1 else branches[0]:
+        for row in union_all(branches):
             total = sums.setdefault(row["status_id"], dict.fromkeys(columns, 0))
             for name in columns:
                 total[name] += row[name] or 0

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.db.models import DateField, F, QuerySet
-from django.db.models.functions import Cast, TruncMonth, Upper
+from django.db.models import Count, DateField, F, QuerySet, Sum
+from django.db.models.functions import Cast, TruncMonth
 
 from crm.models import User
 from crm.records.local_time import format_month
@@ -21,8 +21,9 @@ from leads.policies.terms import add_months
 
 MAX_ROWS = 50
 ZERO = Decimal()
-COLUMNS = ("line", "carrier_key", "owner", "month")
-SUMS = ("count(*)", "sum(premium)", "sum(annual_premium)", "min(carrier)")
+CARRIER_KEY = "upper(carrier)"
+COLUMNS = ("line", CARRIER_KEY, "owner", "month")
+SUMS = ("coalesce(sum(count), 0)::bigint", "sum(paid)", "sum(annual)", "min(carrier)")
 # The key of a group with its count and sums, and what a row says of it: its label and the filters of the list.
 Group = tuple[Any, list[Any]]
 Description = tuple[str, dict[str, str]]
@@ -63,7 +64,7 @@ def load_book(user: User, day: date) -> Book:
     """Return the book as of `day` of the policies that `user` may see, in a bounded number of statements."""
     found = group_rows(policies_in_force(user, day), COLUMNS, SUMS)
     groups = {column: [(value, sums[:3]) for value, sums in rows] for column, rows in found.by.items()}
-    carriers = [((key, sums[3]), sums[:3]) for key, sums in found.by["carrier_key"]]
+    carriers = [((key, sums[3]), sums[:3]) for key, sums in found.by[CARRIER_KEY]]
     in_force = {"in_force": day.isoformat()}
     tables = [
         BookTable("By line", "Line", ranked(groups["line"], line_describer(), in_force)),
@@ -77,14 +78,15 @@ def load_book(user: User, day: date) -> Book:
 
 
 def policies_in_force(user: User, day: date) -> QuerySet:
+    """Return the sums of the policies that have all of these in common: few rows, which are then grouped each way."""
     policies = Policy.objects.visible_to(user).in_force(day).with_annual_premium()
     columns = {
         "line": F("insurance_type_id"),
-        "carrier_key": Upper("carrier"),
         "owner": F("client__assigned_to_id"),
         "month": Cast(TruncMonth("expires_on"), DateField()),
     }
-    return policies.values("carrier", "premium", "annual_premium", **columns)
+    sums = {"count": Count("*"), "paid": Sum("premium"), "annual": Sum("annual_premium")}
+    return policies.values("carrier", **columns).annotate(**sums)
 
 
 def ranked(groups: list[Group], describe: Describe, in_force: dict[str, str]) -> list[BookRow]:

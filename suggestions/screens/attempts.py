@@ -1,9 +1,10 @@
 """The execution of a suggestion on screen: its attempts, and what can still be done about it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
 
 from crm.records.activity import DELETED_USER
@@ -26,9 +27,20 @@ class Attempt:
     by: str
 
 
+def may_have_executions(row: Suggestion) -> bool:
+    """Return whether an execution of `row` may ever have been ordered."""
+    return row.version != 1 or row.status not in UNDECIDED_STATUSES
+
+
+def prefetch_executions(rows: Iterable[Suggestion]) -> None:
+    """Read the attempts at all of `rows` at once, without a statement if there can be none."""
+    if attempted := [row for row in rows if may_have_executions(row)]:
+        prefetch_related_objects(attempted, EXECUTIONS_PREFETCH)
+
+
 def load_executions(row: Suggestion) -> list[SuggestionExecution]:
     """Return the attempts at `row`, the latest first; they are loaded once for each version of it."""
-    if row.version == 1 and row.status in UNDECIDED_STATUSES:  # nothing was ever ordered
+    if not may_have_executions(row):
         return []
     cached = row.__dict__.get("_attempts")
     if cached is None or cached[0] != (row.version, row.status):

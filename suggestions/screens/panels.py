@@ -13,7 +13,7 @@ from leads.models import Lead
 from suggestions.choices import LabelCache
 from suggestions.models import APPROVED_STATUSES, Level, Suggestion, SuggestionStatus
 from suggestions.screens.action_forms import Approve, Undo
-from suggestions.screens.attempts import EXECUTIONS_PREFETCH
+from suggestions.screens.attempts import prefetch_executions
 from suggestions.screens.composer_reply import find_suggested_reply
 from suggestions.screens.presenters import EarlierChanges, SuggestionLine, build_suggestion_line, earlier_changes
 from suggestions.transitions import DECIDABLE_STATUSES, PROPOSE_PERMISSION
@@ -22,6 +22,7 @@ from support.models import SupportTicket
 MAX_PANEL_SUGGESTIONS = 5
 MAX_INLINE_DRAFTS = 2
 DECIDED_STATUSES = (*APPROVED_STATUSES, SuggestionStatus.REJECTED)
+SHOWN_RELATIONS = ("lead__assigned_to", "client__assigned_to", "thread", "ticket", "reviewed_by")
 
 
 def lead_suggestions_panel(request: HttpRequest, lead: Lead) -> Panel | None:
@@ -67,14 +68,8 @@ def suggestions_panel(request: HttpRequest, name: str, record: Any) -> Panel | N
     user = request.user
     if not user.has_perm("suggestions.view_suggestion"):
         return None
-    rows = Suggestion.objects.visible_to(user).filter(**{name: record})
-    rows = rows.select_related("lead__assigned_to", "client__assigned_to", "thread", "ticket", "reviewed_by")
-    rows = rows.defer("evidence").order_by("-created_at", "-id").prefetch_related(EXECUTIONS_PREFETCH)
-    names = LabelCache(user)
-    lines = [
-        build_suggestion_line(row, names, user)
-        for row in rows.filter(status__in=DECIDABLE_STATUSES)[:MAX_PANEL_SUGGESTIONS]
-    ]
+    rows, names = load_suggestions(user, name, record), LabelCache(user)
+    lines = [build_suggestion_line(row, names, user) for row in rows if row.status in DECIDABLE_STATUSES]
     drafted = [build_inline_draft(line, names, user) for line in lines if is_inline_draft(line, user)][
         :MAX_INLINE_DRAFTS
     ]
@@ -82,14 +77,29 @@ def suggestions_panel(request: HttpRequest, name: str, record: Any) -> Panel | N
     shown = {
         "drafted": drafted,
         "open": [line for line in lines if line.row.pk not in inline_ids],
-        "decided": [
-            decided_line(row, names, user) for row in rows.filter(status__in=DECIDED_STATUSES)[:MAX_PANEL_SUGGESTIONS]
-        ],
+        "decided": [decided_line(row, names, user) for row in rows if row.status in DECIDED_STATUSES],
     }
     if user.has_perm(PROPOSE_PERMISSION) and not getattr(record, "is_deleted", False):
         shown["suggest"] = reverse("admin:suggestions_suggestion_add") + f"?{name}={record.pk}"
     url = reverse("admin:suggestions_suggestion_changelist") + f"?state=all&{name}={record.pk}"
     return Panel("Suggestions", "suggestions/panel.html", shown, count=str(len(lines)), url=url)
+
+
+def load_suggestions(user: User, name: str, record: Any) -> list[Suggestion]:
+    """Return the newest suggestions to decide and the newest decided ones about `record`, in one statement."""
+    visible = Suggestion.objects.visible_to(user).filter(**{name: record}).order_by("-created_at", "-id")
+    parts = [
+        visible.filter(status__in=statuses).values("pk")[:MAX_PANEL_SUGGESTIONS]
+        for statuses in (DECIDABLE_STATUSES, DECIDED_STATUSES)
+    ]
+    # The record itself is loaded.
+    joined = [path for path in SHOWN_RELATIONS if path.partition("__")[0] != name]
+    rows = Suggestion.objects.filter(pk__in=parts[0].union(parts[1], all=True)).select_related(*joined)
+    found = list(rows.defer("evidence").order_by("-created_at", "-id"))
+    for row in found:
+        setattr(row, name, record)
+    prefetch_executions(found)
+    return found
 
 
 def is_inline_draft(line: SuggestionLine, user: User) -> bool:

@@ -51,6 +51,8 @@ def test_agent_goes_from_hot_lead_to_approved_suggestion_and_resolved_ticket(ope
     expect(page.locator("#result_list")).not_to_contain_text("Conrad Cold")
     page.click("text=Harriet Hot")
     expect(page.locator(".headline h1")).to_contain_text("Harriet Hot")
+    # The score is fetched once it is scrolled into view.
+    page.locator(".record .main > :last-child").scroll_into_view_if_needed()
     expect(page.locator("#score summary")).to_contain_text("Budget mentioned")
     page.locator("form, section").filter(has_text="Ring Harriet").get_by_role("button", name="Approve").first.click()
     page.wait_for_load_state()

@@ -217,6 +217,7 @@ def test_settings_name_existing_functions_and_classes():
         settings.TODAY_PANELS,
         settings.SITE_PAGES,
         *settings.RECORD_SECTIONS.values(),
+        *(names for sections in settings.FETCHED_SECTIONS.values() for _, names in sections.values()),
         *settings.RECORD_ACTIONS.values(),
     ):
         for name in names:

@@ -200,7 +200,7 @@ def test_a_page_begins_with_the_person_and_the_next_step(as_ann, ann, lead):
     assert f'/inbox/draft/add/?lead={lead.pk}">{lead.contact_email}' in facts
     assert "Send the form" in facts and "No date" not in facts and "Done before" not in page
     assert page.index("<h2>Suggestions") < page.index("<h2>Conversations") < page.index("<h2>Timeline")
-    assert page.index("<h2>Timeline") < page.index("<h2>Score")
+    assert page.index("<h2>Timeline") < page.index(">Score, win probability")
 
 
 def test_a_closed_channel_has_no_link(as_ann, lead):

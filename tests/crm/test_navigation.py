@@ -7,7 +7,8 @@ from django.contrib import admin
 from django.urls import reverse
 
 from crm.screens.theme import places_in_navigation
-from tests.cast import browser, make_client, page_text
+from crm.templatetags.crm import draw_navigation
+from tests.cast import browser, make_client, make_suggestion, page_text
 from tests.crm.schema.promotions import make_field
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +51,17 @@ def test_path_above_a_list_is_that_of_the_navigation(ada, address, path, entry):
     page = page_text(browser(ada).get(address))
     assert path_above(page) == path
     assert active_entries(page) == ([entry] if entry else [])
+
+
+def test_navigation_is_drawn_once_for_equal_pages_and_anew_for_other_users_and_badges(ada, vera):
+    draw_navigation.cache_clear()
+    for page in (browser(ada), browser(ada)):
+        page.get("/crm/client/")
+    assert draw_navigation.cache_info().currsize == 1
+    shown = {user.username: browser(user).get("/crm/client/").content.decode() for user in (ada, vera)}
+    assert "/crm/user/" in shown["ada"] and "/crm/user/" not in shown["vera"]
+    make_suggestion()
+    assert ">1</span>" in page_text(browser(ada).get("/crm/client/"))
 
 
 def test_path_above_a_record_ends_with_its_name(ada):

@@ -3,16 +3,18 @@
 import pytest
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from crm.models import Contact, User
+from crm.models import Contact, ContactClient, User
 from crm.records.base import owned_by_or_unassigned
+from crm.records.owners import Restriction
 from crm.records.owners.branches import disjoint_branches, owner_branches
 from crm.screens.paging import Order, capped_count, capped_counts, fetch_page
 from leads.admin import LeadAdmin
-from leads.models import Lead, Policy
+from leads.models import ContactLead, Lead, Policy
 from leads.policies.screen import PolicyAdmin
 from support.models import SupportTicket
-from tests.cast import make_client, make_lead, make_policy, make_ticket, make_user
+from tests.cast import make_client, make_contact, make_lead, make_policy, make_ticket, make_user
 
 PRIORITY = LeadAdmin.orders["priority"]
 
@@ -123,3 +125,24 @@ def test_contacts_of_an_agent_are_found_without_the_links_of_all_contacts(agent)
     rows = Contact.objects.visible_to(agent)
     assert rows.count() == 3_000
     assert "hashed" not in rows.order_by("name", "id")[:51].explain()
+
+
+def test_branches_of_contacts_have_each_visible_contact_once(agent):
+    colleague = User.objects.get(username="colleague")
+    clients = [make_client(assigned_to=owner) for owner in (agent, colleague, None)]
+    leads = [make_lead(assigned_to=owner) for owner in (agent, colleague, None)]
+    for client in (None, *clients):
+        for lead in (None, *leads):
+            contact = make_contact()
+            if client:
+                ContactClient.objects.create(contact=contact, client=client)
+            if lead:
+                ContactLead.objects.create(contact=contact, lead=lead)
+    Contact.objects.filter(pk=make_contact().pk).update(restriction=Restriction.PURGED)
+    unlinked = make_contact()
+    ContactClient.objects.create(contact=unlinked, client=clients[1], deleted_at=timezone.now())
+    for user in (agent, colleague, make_user("chief", role="manager")):
+        branches = Contact.everything.all().visible_branches(user)
+        keys = [row.pk for branch in branches for row in branch]
+        assert sorted(keys) == sorted(row.pk for row in Contact.everything.visible_to(user))
+    assert len(keys) == 18

@@ -1,5 +1,6 @@
 """What the headers of every page allow, and that no page needs more."""
 
+import gzip
 import re
 from hashlib import sha256
 from pathlib import Path
@@ -47,6 +48,21 @@ def test_no_page_holds_a_script_or_a_style(ada, as_ann):
     ):
         assert not INLINE.search(as_ann.get(url).content.decode()), url
     assert not INLINE.search(Browser().get("/login/").content.decode())
+
+
+def test_pages_are_compressed_for_browsers_that_accept_it(as_ann):
+    plain = as_ann.get("/leads/lead/")
+    assert "Content-Encoding" not in plain
+    packed = as_ann.get("/leads/lead/", headers={"Accept-Encoding": "gzip, br"})
+    assert packed["Content-Encoding"] == "gzip" and "Accept-Encoding" in packed["Vary"]
+    assert b"nav-sidebar" in gzip.decompress(packed.content)
+    assert len(packed.content) < len(plain.content) / 3
+
+
+def test_files_are_sent_as_they_are(as_max):
+    make_lead()
+    file = as_max.post("/leads/lead/export/", {"format": "csv"}, headers={"Accept-Encoding": "gzip"})
+    assert file.status_code == 200 and "Content-Encoding" not in file
 
 
 def test_page_with_a_policy_of_its_own_keeps_it():

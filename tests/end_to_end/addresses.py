@@ -209,6 +209,9 @@ def of_pattern(name: str, wanted: list[str], rows: dict[str, Any]) -> Iterator[A
         screen = admin.site.get_model_admin(type(row))
         for form in (*screen.record_actions(), *screen.deleted_row_actions()):
             yield Address(reverse(f"admin:{name}", args=[row.pk, form.verb]), name, row, form.verb)
+    elif "end" in wanted:
+        ends = admin.site.get_model_admin(type(row)).fetched_sections()
+        yield from (Address(reverse(f"admin:{name}", args=[row.pk, end]), name, row) for end in ends)
     else:
         assert row is not None, f"no record for {name}: extend the world"
         more = [value for converter, value in REST.items() if converter in wanted]

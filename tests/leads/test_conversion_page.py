@@ -13,7 +13,16 @@ from inbox.models.email_template import EmailTemplate
 from leads.conversion.candidates import find_client_candidates
 from leads.conversion.transitions import client_from_lead, convert, policy_from_lead
 from leads.models import ContactLead, Lead, LeadStatus, Policy
-from tests.cast import browser, make_client, make_contact, make_lead, make_suggestion, make_thread, page_text
+from tests.cast import (
+    browser,
+    make_client,
+    make_contact,
+    make_lead,
+    make_suggestion,
+    make_thread,
+    page_text,
+    page_with_sections,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -228,11 +237,12 @@ def test_line_data_without_a_policy_stays_readable_on_the_page_of_the_client(as_
     Lead.objects.filter(pk=lead.pk).update(line_data={"umbrella": {"limit": 5}}, additional_insureds=[{"name": "Ida"}])
     lead.refresh_from_db()
     client = convert(lead, client_from_lead(lead), by=ann, policy=policy_from_lead(lead)).client
-    page = page_text(as_ann.get(reverse("admin:crm_client_change", args=[client.pk])))
-    panel = page[page.index("Data of former leads") :]
+    url = reverse("admin:crm_client_change", args=[client.pk])
+    page = page_with_sections(as_ann, url)
+    panel = page[page.index("<h2>Data of former leads</h2>") :]
     assert "1987" in panel and "Umbrella" in panel and "Ida" in panel
     assert "1HGCM82633A004352" not in panel
     assert Policy.objects.get().data == {"vin": "1HGCM82633A004352"}
     Lead.objects.update(assigned_to=bob)
-    hidden = page_text(as_ann.get(reverse("admin:crm_client_change", args=[client.pk])))
-    assert "1987" not in hidden and "Data of former leads" not in hidden
+    hidden = page_with_sections(as_ann, url)
+    assert "1987" not in hidden and "<h2>Data of former leads</h2>" not in hidden

@@ -15,7 +15,7 @@ from leads.models import ContactLead, InsuranceType, Lead, LeadStatus, ScoringPo
 from leads.scoring.explanation import break_down_score
 from leads.scoring.field_signals import sync_all_field_signals
 from leads.transitions import add_signals, change_status, refresh_field_signals
-from tests.cast import make_contact, make_lead
+from tests.cast import make_contact, make_lead, page_with_sections
 from tests.form_parser import read_form
 
 pytestmark = pytest.mark.django_db
@@ -153,7 +153,7 @@ def test_saving_form_updates_field_signals_and_page_links_to_fields(ann, as_ann)
     answer = as_ann.post(edit, {**form, **{f"auto_data.{name}": str(value) for name, value in AUTO_ANSWERS.items()}})
     assert answer.status_code == 302
     assert "fit" in field_signals(lead) and lead.overall_score == Decimal("0.10")
-    page = as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+    page = page_with_sections(as_ann, f"/leads/lead/{lead.pk}/change/")
     assert '<a href="#where">the fields</a>' in page and 'id="where"' in page
     assert "5 of 9 answers" in page
 

@@ -76,7 +76,7 @@ QUERIES = {
     "leads_priority": lambda user, line: first_page(live(), PRIORITY),
     "leads_open_priority": lambda user, line: first_page(opened().of_tier("cold"), PRIORITY),
     "leads_status": lambda user, line: first_page(live().filter(status="CLOSED_LOST"), PRIORITY),
-    "leads_of_owner": lambda user, line: first_page(live().filter(assigned_to=user), PRIORITY),
+    "leads_by_owner": lambda user, line: first_page(live().filter(assigned_to=user), PRIORITY),
     "leads_line": lambda user, line: first_page(live().filter(insurance_type=line), PRIORITY),
     "leads_board": lambda user, line: opened().filter(status="ACTIVE").order_by("rank", "id")[:40],
     "leads_owner_pipeline": lambda user, line: opened().filter(assigned_to=user).values("status", "estimated_value"),
@@ -88,7 +88,12 @@ QUERIES = {
     "leads_deleted": lambda user, line: Lead.everything.deleted().order_by("-deleted_at", "-id")[:50],
     "leads_merged_into": lambda user, line: Lead.everything.filter(merged_into="01990000-0000-7000-8000-000000000001"),
     "leads_by_import": lambda user, line: Lead.everything.filter(import_batch="01990000-0000-7000-8000-000000000001"),
-    "leads_tags": lambda user, line: live().alias(t=lower_tags("tags")).filter(t__overlap=["tag5", "tag6"]),
+    "leads_tags_of_owner": lambda user, line: (
+        live().filter(assigned_to=user).alias(t=lower_tags("tags")).filter(t__overlap=["tag5", "tag6"])
+    ),
+    "leads_tags_unassigned": lambda user, line: (
+        live().filter(assigned_to=None).alias(t=lower_tags("tags")).filter(t__overlap=["tag5", "tag6"])
+    ),
     "leads_custom_fields": lambda user, line: live().filter(custom_fields__contains={"key": 77}),
     "leads_auto_data": lambda user, line: live().filter(auto_data__contains={"vin": "VIN77"}),
     "leads_home_data": lambda user, line: live().filter(home_data__contains={"address": "77"}),
@@ -179,12 +184,29 @@ class PlanRecorder:
 def test_list_of_an_agent_counts_its_tabs_without_rows_of_others(filled_table, db, query):
     agent, _ = filled_table
     page, *counts = screen_plans(agent, f"/leads/lead/{query}", "leads")
-    assert uses(page, "leads_of_owner")
+    assert uses(page, "leads_by_owner")
     # An eighth of the table is the agent's or unassigned.
     assert rows_read(page, "leads") <= ROWS / 8
     for plan in counts:
-        assert {node["Index Name"] for node in plan if node.get("Relation Name") == "leads"} == {"leads_of_owner"}
+        assert {node["Index Name"] for node in plan if node.get("Relation Name") == "leads"} == {"leads_by_owner"}
         assert all(node["Node Type"] == "Index Only Scan" for node in plan if node.get("Relation Name") == "leads")
+
+
+@pytest.mark.parametrize("query", ["value_min=10000", "quiet_days=60"])
+def test_filters_of_an_agent_are_read_from_the_index_of_owners(filled_table, db, query):
+    agent, _ = filled_table
+    for plan in screen_plans(agent, f"/leads/lead/?{query}", "leads"):
+        reading = [node for node in plan if node.get("Relation Name") == "leads"]
+        # The rows of the page are read by their keys, once these are found.
+        found = [node for node in reading if node["Index Name"] != "leads_pkey"]
+        assert {(node["Node Type"], node["Index Name"]) for node in found} == {("Index Only Scan", "leads_by_owner")}
+
+
+def test_rare_tag_of_an_agent_reads_no_rows_of_others(filled_table, db):
+    agent, _ = filled_table
+    # Twenty leads have the tag, and an eighth of the table is the agent's or unassigned. A page reads each row twice.
+    for plan in screen_plans(agent, "/leads/lead/?tags=tag5", "leads"):
+        assert rows_read(plan, "leads") < 2 * 20 / 4
 
 
 @pytest.mark.parametrize("url", ["/", "/leads/lead/board/"])

@@ -212,7 +212,7 @@ def test_shown_total_equals_stored_score(ann, as_ann):
     active_policy.refresh_from_db()
     explanation = score_explanation(reload(lead), active_policy)
     assert explanation.is_current
-    page = as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+    page = as_ann.get(f"/leads/lead/{lead.pk}/sections/end/").content.decode()
     assert explanation.current.total_text in page and "Within an hour." in page
 
 
@@ -316,7 +316,7 @@ def test_lead_with_100000_signals_is_scored_and_page_is_truncated(as_max):
     Lead.objects.filter(pk=lead.pk).update(signals=[make_signal("email_opened", days=n / 100) for n in range(100_000)])
     assert rescore_leads([lead.pk], ScoringPolicy.objects.active(), now) == 1
     assert reload(lead).overall_score == Decimal("1.00")
-    answer = as_max.get(f"/leads/lead/{lead.pk}/change/")
+    answer = as_max.get(f"/leads/lead/{lead.pk}/sections/end/")
     assert "98,000 more signals count toward the score" in page_text(answer)
     assert len(answer.content) < 300_000
     assert add_signals(reload(lead), [make_signal("fit")], by=SYSTEM_ACTOR) == 1

@@ -59,7 +59,7 @@ def make_referral(*stages: tuple[str, int]) -> Lead:
 
 
 def page_text(browser, one: Lead) -> str:
-    return " ".join(browser.get(f"/leads/lead/{one.pk}/change/").content.decode().split())
+    return " ".join(browser.get(f"/leads/lead/{one.pk}/sections/end/").content.decode().split())
 
 
 def test_stage_change_shows_previous_chance(as_max):

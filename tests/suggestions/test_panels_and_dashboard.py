@@ -122,4 +122,4 @@ def test_panel_query_count_is_constant(max, many):
     with CaptureQueriesContext(connection) as queries:
         section = panels.lead_suggestions_panel(request, row.lead)
     assert len(section.content["open"]) == many
-    assert len(queries) == 5
+    assert len(queries) == 3

@@ -10,7 +10,7 @@ from inbox.models import Message
 from support.models import SupportTicket
 from support.similar_tickets import find_similar_resolved
 from support.transitions import add_ticket_note, resolve
-from tests.cast import browser, make_client, make_lead, make_thread, make_ticket
+from tests.cast import browser, make_client, make_lead, make_thread, make_ticket, page_with_sections
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script>"
@@ -61,7 +61,7 @@ def test_page_shows_client_history(as_ann, ann):
     client = make_client(name="Works", email="works@example.com")
     make_ticket(client=client, subject="Another trouble")
     record(client, "noted", by=ann, summary="Prefers the phone")
-    page = read_page(as_ann, make_ticket(client=client))
+    page = page_with_sections(as_ann, f"/support/supportticket/{make_ticket(client=client).pk}/change/")
     for text in ("Works", "works@example.com", "Another trouble", "Prefers the phone"):
         assert text in page
 

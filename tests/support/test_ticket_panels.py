@@ -9,7 +9,7 @@ from crm.screens.panels import count_figures
 from support.dashboard import tickets_due_figure, tickets_due_panel
 from support.models import SupportTicket
 from support.transitions import resolve
-from tests.cast import browser, make_client, make_lead, make_ticket
+from tests.cast import browser, make_client, make_lead, make_ticket, page_with_sections
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +18,7 @@ def test_client_page_lists_unresolved_tickets_first(as_ann, ann):
     client = make_client()
     make_ticket(client=client, subject="Unsolved")
     resolve(make_ticket(client=client, subject="Solved"), summary="Sent", by=ann)
-    page = as_ann.get(f"/crm/client/{client.pk}/change/").content.decode()
+    page = page_with_sections(as_ann, f"/crm/client/{client.pk}/change/")
     tickets = page[page.index('aria-label="Tickets"') :]
     assert tickets.index("Unsolved") < tickets.index("Solved")
     assert f"/support/supportticket/add/?client={client.pk}" in page
@@ -26,19 +26,19 @@ def test_client_page_lists_unresolved_tickets_first(as_ann, ann):
 
 def test_lead_page_shows_tickets_panel_with_tickets_or_client(as_ann):
     lead = make_lead()
-    assert "Open ticket" not in as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+    assert "Open ticket" not in page_with_sections(as_ann, f"/leads/lead/{lead.pk}/change/")
     make_ticket(lead=lead, subject="Wrong address")
-    assert "Wrong address" in as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+    assert "Wrong address" in page_with_sections(as_ann, f"/leads/lead/{lead.pk}/change/")
     client = make_client()
     won = make_lead(status_id="CLOSED_WON", converted_at=timezone.now(), converted_to_client=client)
-    page = as_ann.get(f"/leads/lead/{won.pk}/change/").content.decode()
+    page = page_with_sections(as_ann, f"/leads/lead/{won.pk}/change/")
     assert f"/support/supportticket/add/?lead={won.pk}&amp;client={client.pk}" in page
 
 
 def test_viewer_has_no_open_ticket_button(vera):
     client = make_client()
     make_ticket(client=client, subject="Wrong address")
-    page = browser(vera).get(f"/crm/client/{client.pk}/change/").content.decode()
+    page = page_with_sections(browser(vera), f"/crm/client/{client.pk}/change/")
     assert "Wrong address" in page
     assert "Open ticket" not in page
 

@@ -4,6 +4,8 @@ An index that begins with an owner serves each of these. PostgreSQL cannot read 
 would read the rows of every owner and drop most.
 """
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.db import models
 from django.db.models.lookups import Exact, IsNull
@@ -26,6 +28,11 @@ def disjoint_branches(rows: models.QuerySet) -> list[models.QuerySet]:
         if place is not None and is_mine_or_unassigned(rows.query.where.children[place])
         else [rows]
     )
+
+
+def union_all(branches: Sequence[models.QuerySet]) -> models.QuerySet:
+    """Return the rows of all `branches`, of which no row may be in two."""
+    return branches[0].union(*branches[1:], all=True) if len(branches) > 1 else branches[0]
 
 
 def find_owner_condition(rows: models.QuerySet) -> int | None:

@@ -10,17 +10,24 @@ from django.db import connection, models
 from django.db.models import Case, Value, When
 from django.db.models.functions import Cast
 
+from crm.records.owners.branches import disjoint_branches, union_all
 from crm.screens.charts.groupings import OTHER_VALUES, Amount, Grouping, GroupName
 
 MAX_GROUPS = 50
 NO_AMOUNT = Cast(Value(None), models.IntegerField())
-TOTAL_SQL = "SELECT count(*), sum(amount) FROM ({rows}) AS rows (value, is_blank, amount)"
+# The rows are read once: first grouped as they are, which leaves few, then by what is one group. The total comes first.
 GROUPS_SQL = """
-    SELECT min({value}), is_blank, count(*), sum(amount)
-      FROM ({rows}) AS rows (value, is_blank, amount) {elements}
-     GROUP BY {key}, is_blank ORDER BY {order} LIMIT {limit}
+      WITH counted AS MATERIALIZED (
+           SELECT value, is_blank, count(*) AS count, sum(amount) AS amount
+             FROM ({rows}) AS rows (value, is_blank, amount)
+            GROUP BY value, is_blank)
+    SELECT NULL, NULL, coalesce(sum(count), 0)::bigint, sum(amount) FROM counted
+     UNION ALL
+   (SELECT min({value}), is_blank, sum(count)::bigint, sum(amount)
+      FROM counted {elements}
+     GROUP BY {key}, is_blank ORDER BY {order} LIMIT {limit})
 """
-ELEMENTS_SQL = "LEFT JOIN LATERAL unnest(rows.value) AS element (value) ON true"
+ELEMENTS_SQL = "LEFT JOIN LATERAL unnest(counted.value) AS element (value) ON true"
 
 
 @dataclass(frozen=True)
@@ -47,22 +54,25 @@ class Chart:
 
 
 def count_groups(
-    rows: models.QuerySet, grouping: Grouping, amount: Amount | None, filters: Sequence[tuple[str, str]]
+    branches: Sequence[models.QuerySet],
+    grouping: Grouping,
+    amount: Amount | None,
+    filters: Sequence[tuple[str, str]],
 ) -> Chart:
-    """Return `rows` in groups, in a few statements. `filters` are the parameters of the list of these rows."""
-    rows = rows.filter(grouping.rows).order_by()
-    is_blank = Case(When(grouping.blank, then=True), default=False)
+    """Return the rows of all `branches` in groups, in a few statements; no row may be in two of them.
+
+    `filters` are the parameters of the list of these rows.
+    """
+    branches = [part for rows in branches for part in disjoint_branches(rows.filter(grouping.rows).order_by())]
     try:
-        grouping = grouping.adapt(rows) if grouping.adapt else grouping
-        columns = (grouping.value, is_blank, amount.value if amount else NO_AMOUNT)
-        sql, params = rows.values_list(*columns).query.sql_with_params()
+        grouping = grouping.adapt(branches) if grouping.adapt else grouping
+        sql, params = union_of_values(branches, grouping, amount).sql_with_params()
     except EmptyResultSet:
         return Chart([], ChartGroup("Total", 0, None))
     with connection.cursor() as cursor:
-        cursor.execute(TOTAL_SQL.format(rows=sql), params)
-        total = ChartGroup("Total", *cursor.fetchone(), query=urlencode(filters))
         cursor.execute(groups_sql(grouping, by_amount=amount is not None).format(rows=sql), params)
-        found = cursor.fetchall()
+        (_, _, *sums), *found = cursor.fetchall()
+    total = ChartGroup("Total", *sums, query=urlencode(filters))
     if grouping.load:
         grouping.load(value for value, *_ in found)
     groups = [
@@ -74,11 +84,18 @@ def count_groups(
     return Chart(with_shares(groups, by_amount=amount is not None), total, len(found) > MAX_GROUPS)
 
 
+def union_of_values(branches: Sequence[models.QuerySet], grouping: Grouping, amount: Amount | None) -> models.sql.Query:
+    """Return the query of value, blankness and amount of each row."""
+    is_blank = Value(True) if grouping.blank is None else Case(When(grouping.blank, then=True), default=False)
+    columns = (grouping.value, is_blank, amount.value if amount else NO_AMOUNT)
+    return union_all([rows.values_list(*columns) for rows in branches]).query
+
+
 def groups_sql(grouping: Grouping, *, by_amount: bool) -> str:
-    """Return the statement for the largest groups, or the latest; `{rows}` is left open."""
-    value = "element.value" if grouping.is_list else "rows.value"
+    """Return the statement for the total, and the largest groups or the latest; `{rows}` is left open."""
+    value = "element.value" if grouping.is_list else "counted.value"
     key = f"{grouping.case_function}({value})"  # without a function, the value in brackets
-    size = "sum(amount)" if by_amount else "count(*)"
+    size = "sum(amount)" if by_amount else "sum(count)"
     return GROUPS_SQL.format(
         value=value,
         key=key,

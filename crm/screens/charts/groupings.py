@@ -4,7 +4,7 @@ Each group names the filters of the list that find its rows, so a chart counts w
 """
 
 from calendar import monthrange
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -80,9 +80,9 @@ class Grouping:
     is_list: bool = False
     case_function: str = ""
     is_ordered: bool = False
-    adapt: Callable[[models.QuerySet], "Grouping"] | None = None
+    adapt: Callable[[Sequence[models.QuerySet]], "Grouping"] | None = None
     load: Callable[[Iterable[Any]], None] | None = None
-    blank: Q = field(default_factory=lambda: Q(pk__isnull=False))
+    blank: Q | None = None
     rows: Q = field(default_factory=Q)
     # The JSON column and the key whose use the chart is.
     json_field: FilterField | None = None
@@ -258,7 +258,7 @@ def group_by_range(defined: FilterField) -> Grouping:
     number = typed_value(defined)
     return replace(
         group_in_ranges(defined, Ranges((), Decimal(1))),
-        adapt=lambda rows: group_in_ranges(defined, find_ranges(rows, number)),
+        adapt=lambda branches: group_in_ranges(defined, find_ranges(branches, number)),
     )
 
 

@@ -9,6 +9,8 @@ from decimal import ROUND_CEILING, Context, Decimal, localcontext
 
 from django.db import connection, models
 
+from crm.records.owners.branches import union_all
+
 PARTS = 8
 # Enough for every number that has a sort key.
 EXACT = Context(prec=2_100)
@@ -57,13 +59,13 @@ class Ranges:
         return f"{write(low)} or more" if high is None else f"{write(low)} to under {write(high)}"
 
 
-def find_ranges(rows: models.QuerySet, value: models.expressions.Combinable) -> Ranges:
-    """Return the ranges of the numbers `value` of `rows`; there is one of all numbers if there are no rows.
+def find_ranges(branches: Sequence[models.QuerySet], value: models.expressions.Combinable) -> Ranges:
+    """Return the ranges of the numbers `value` of the rows of `branches`; one of all numbers if there are no rows.
 
     Raises:
         EmptyResultSet: the conditions on `rows` contradict each other.
     """
-    sql, params = rows.values_list(value).query.sql_with_params()
+    sql, params = union_all([rows.values_list(value) for rows in branches]).query.sql_with_params()
     fractions = ", ".join(str(part / PARTS) for part in range(PARTS + 1))
     with connection.cursor() as cursor:
         cursor.execute(SPREAD_SQL.format(rows=sql, limit=PARTS + 1, fractions=fractions), params)

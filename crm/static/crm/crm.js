@@ -63,6 +63,30 @@ document.addEventListener("DOMContentLoaded", () => {
     } catch { location.assign(name.href); }
   });
 
+  // The fields of an action that offers records are fetched as its button is reached. Its page is there without them.
+  const fetchSheet = async (pop) => {
+    const form = pop?.querySelector("form[data-sheet]"), place = form?.querySelector("[data-place]");
+    if (!place || form.dataset.asked) return;
+    form.dataset.asked = "1";
+    try {
+      const answer = await fetch(form.dataset.sheet);
+      if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+      place.outerHTML = await answer.text();
+      if (pop.open) form.querySelector("input:not([type=hidden]), select, textarea")?.focus();
+    } catch {
+      delete form.dataset.asked;
+      if (pop.open) location.assign(form.action);
+    }
+  };
+  // What is typed while a form is fetched is meant for it, and is no key of the page.
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" || !document.querySelector("details.pop[open] form[data-asked] [data-place]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+  document.addEventListener("pointerover", ({ target }) => fetchSheet(target.closest?.("summary")?.parentElement));
+  document.addEventListener("toggle", ({ target: pop }) => { if (pop.open) fetchSheet(pop); }, true);
+
   // Fetch the questions of the line that is chosen in the filter sheet. Without scripts the button of the sheet does it.
   document.addEventListener("change", async ({ target: choice }) => {
     if (!choice.matches?.("[data-questions]")) return;
@@ -201,6 +225,19 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   addEventListener("hashchange", unfold);
   unfold();
+
+  // Sections at the end of a page are fetched once they are seen, or at once if the address names a part of them.
+  const named = location.hash.slice(1), comesLater = named && !document.getElementById(named);
+  if (comesLater) document.querySelectorAll("[data-fetched]").forEach((place) => window.htmx?.trigger(place, "fetch"));
+  document.addEventListener("htmx:afterSettle", () => {
+    if (!comesLater) return;
+    unfold();
+    document.getElementById(named)?.scrollIntoView();
+  });
+  // The answer of another page, such as the login, does not belong there: the link stays.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (!detail.xhr.responseURL.endsWith(detail.pathInfo.requestPath)) detail.shouldSwap = false;
+  });
 
   // Leaving the page asks first while something typed in it is not saved. The composer saves by itself.
   const changed = new Set();

@@ -8,7 +8,7 @@ from django.urls import reverse
 from crm.records.local_time import agency_today
 from leads.models import InsuranceType, Lead, Policy
 from leads.policies.transitions import renew
-from tests.cast import browser, make_client, make_lead, make_policy, make_user, page_text
+from tests.cast import browser, make_client, make_lead, make_policy, make_user, page_text, page_with_sections
 
 pytestmark = pytest.mark.django_db
 LIST, ADD = reverse("admin:leads_policy_changelist"), reverse("admin:leads_policy_add")
@@ -183,6 +183,6 @@ def test_client_page_lists_its_policies_and_offers_to_add_one(alice):
 def test_lead_page_shows_the_policy_it_became(alice):
     lead: Lead = make_lead(assigned_to=alice)
     policy, hidden = make_policy(lead=lead), make_policy(lead=lead, client=make_client(assigned_to=make_user("bob")))
-    text = page_text(browser(alice).get(reverse("admin:leads_lead_change", args=[lead.pk])))
+    text = page_with_sections(browser(alice), reverse("admin:leads_lead_change", args=[lead.pk]))
     assert page_of(policy) in text
     assert page_of(hidden) not in text
