@@ -15,7 +15,7 @@ LOWER_TAGS = models.Func(
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("crm", "0021_statistics_of_expressions")]
+    dependencies = [("crm", "0024_list_columns")]
 
     operations = [
         BtreeGinExtension(),
