@@ -16,7 +16,7 @@ LOWER_TAGS = models.Func(
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("crm", "0022_tags_by_owner"), ("leads", "0015_stage_history_by_time")]
+    dependencies = [("crm", "0025_tags_by_owner"), ("leads", "0015_stage_history_by_time")]
 
     operations = [
         AddIndexConcurrently(
