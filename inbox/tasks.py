@@ -79,7 +79,8 @@ def repair_thread_owners(timestamp: int) -> None:
 def correct_future_dates(timestamp: int) -> None:
     """Pull back the dates that a clock which ran ahead has set: a mailbox would not be read until then."""
     pull_back_dates(Thread.everything.all(), ("last_message_at",), timezone.now(), by=MAX_CLOCK_ERROR)
-    pull_back_dates(Thread.everything.all(), ("snoozed_until",), timezone.now(), by=MAX_SNOOZE)
+    snoozed = Thread.objects.filter(snoozed_until__isnull=False)
+    pull_back_dates(snoozed, ("snoozed_until",), timezone.now(), by=MAX_SNOOZE)
     pull_back_dates(Mailbox.everything.all(), ("next_sync_at",), timezone.now(), by=MAX_CLOCK_ERROR)
     at_once = EmailDelivery.objects.filter(finished_at=None, scheduled_for=None)
     pull_back_dates(at_once, ("run_after",), timezone.now(), by=MAX_CLOCK_ERROR)

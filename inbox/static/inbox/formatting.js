@@ -3,13 +3,15 @@ document.addEventListener("DOMContentLoaded", () => {
   const form = document.querySelector("[data-compose]"), area = form?.elements.body;
   if (!form) return;
 
-  // `insertText` keeps what can be undone; where a browser lacks it, the text is set.
+  // These commands keep what can be undone; where a browser lacks them, the text is set.
   const replace = (start, end, text) => {
     area.focus();
     area.setSelectionRange(start, end);
-    if (document.execCommand("insertText", false, text)) return;
-    area.setRangeText(text, start, end, "end");
-    area.dispatchEvent(new Event("input", { bubbles: true }));
+    if (!(text ? document.execCommand("insertText", false, text) : document.execCommand("delete"))) {
+      area.setRangeText(text, start, end, "end");
+      area.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    area.setSelectionRange(start + text.length, start + text.length);
   };
   const around = (before, after) => {
     const start = area.selectionStart, end = area.selectionEnd, chosen = area.value.slice(start, end);
