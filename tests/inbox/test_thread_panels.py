@@ -12,7 +12,7 @@ from inbox.dashboard import needs_reply_figure, needs_reply_panel
 from inbox.models import Message, Thread
 from inbox.panels import MAX_CONVERSATIONS_SHOWN
 from inbox.transitions import add_to_thread
-from tests.cast import browser, figure_value, make_client, make_lead, make_thread, page_text
+from tests.cast import browser, figure_value, make_client, make_lead, make_thread, page_text, page_with_sections
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -30,7 +30,7 @@ def test_lead_page_shows_latest_thread_expanded(as_ann):
     lead = make_lead()
     make_conversation("Old", lead=lead, days=5)
     make_conversation("New", messages=6, lead=lead)
-    page = as_ann.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+    page = page_with_sections(as_ann, f"/leads/lead/{lead.pk}/change/")
     assert page.index('<details class="talk" open>') < page.index("New 5") < page.index('<details class="talk">')
     conversations, _, timeline = page.partition('<ol class="timeline">')
     assert "New 2" not in conversations and "New 2" in timeline
