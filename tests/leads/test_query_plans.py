@@ -221,6 +221,18 @@ def test_sums_by_stage_of_an_agent_are_read_from_the_index_of_owners(filled_tabl
     assert rows_read(sums, "leads") <= ROWS / 8
 
 
+@pytest.mark.parametrize("role", ["agent", "manager"])
+def test_cards_of_the_board_are_read_by_stage_from_an_index(filled_table, db, role):
+    agent, _ = filled_table
+    reader = agent if role == "agent" else make_user("board-manager", role=role)
+    plans = screen_plans(reader, "/leads/lead/board/", "leads")
+    (cards,) = [plan for plan in plans if any(node["Node Type"] == "Limit" for node in plan)]
+    reading = [node for node in cards if node.get("Relation Name") == "leads"]
+    assert all("Index" in node["Node Type"] or "Bitmap" in node["Node Type"] for node in reading)
+    # Of each open stage 21 cards, found and then read; an agent's stand among those of colleagues.
+    assert rows_read(cards, "leads") <= (400 if role == "manager" else ROWS / 8)
+
+
 def test_search_of_a_whole_address_reads_no_other_lead(filled_table, db):
     agent, _ = filled_table
     address = Lead.objects.filter(assigned_to=agent).first().contact_email
