@@ -27,4 +27,4 @@ def due_tickets(now: datetime) -> TicketQuerySet:
     """Return the unresolved tickets that are due by the end of the agency's day or became overdue lately."""
     end_of_day = datetime.combine(agency_today(now), time.max, tzinfo=agency_zone())
     tickets = SupportTicket.objects.due(end_of_day).filter(resolve_due_at__gte=now - DUE_PERIOD)
-    return tickets.filter(owner__isnull=False).alias(_due_at=F("resolve_due_at"))
+    return tickets.filter(owner__isnull=False).annotate(due_moment=F("resolve_due_at"))

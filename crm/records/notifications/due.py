@@ -12,7 +12,7 @@ from crm.records.notifications.notify import Notice, notify_owners
 DUE_PERIOD = timedelta(days=7)
 MAX_DUE_AT_ONCE = 1_000
 
-# Functions of the time that return the records with an `owner` that are due, each with its time as `_due_at`.
+# Functions of the time that return the records with an `owner` that are due, each annotated with its `due_moment`.
 DUE_SOURCES: list[Callable[[datetime], models.QuerySet]] = []
 
 
@@ -31,9 +31,9 @@ def notice_some(due: models.QuerySet) -> int:
         target_id=models.OuterRef("pk"),
         target_type=due.model._meta.label_lower,
         reader=models.OuterRef("owner"),
-        due_at=models.OuterRef("_due_at"),
+        due_at=models.OuterRef("due_moment"),
     )
-    rows = due.filter(~models.Exists(told), owner__is_active=True).order_by("_due_at", "pk")
-    rows = rows.values_list("owner", "pk", "_due_at")[:MAX_DUE_AT_ONCE]
+    rows = due.filter(~models.Exists(told), owner__is_active=True).order_by("due_moment", "pk")
+    rows = rows.values_list("owner", "pk", "due_moment")[:MAX_DUE_AT_ONCE]
     notices = [Notice(owner, pk, due_at=due_at) for owner, pk, due_at in rows]
     return notify_owners(NotificationKind.DUE, due.model, notices)
