@@ -1,12 +1,13 @@
 """Threads: stored conversations on any channel."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 
 from crm.records.base import (
@@ -65,6 +66,8 @@ VERBATIM_SOURCES = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, Thr
 EMAIL_SOURCES = (ThreadSource.EMAIL, ThreadSource.FORM)
 # The time of the last message, or of creation if there is none.
 LAST_ACTIVITY = Coalesce("last_message_at", "created_at")
+# When a booked call or meeting begins, as ISO text.
+STARTS_AT = KeyTextTransform("starts_at", "metadata")
 IS_UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
 IS_UNPROCESSED = models.Q(models.Q(lead__isnull=False) | IS_UNLINKED, processed_at__isnull=True)
 
@@ -83,6 +86,11 @@ class ThreadQuerySet(AssignableQuerySet):
     def waiting_on_them(self) -> "ThreadQuerySet":
         """Return open threads with an unanswered message of ours, longest silence first."""
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_ACTIVITY, "id")
+
+    def meetings_between(self, first: date, last: date) -> "ThreadQuerySet":
+        """Return the open meetings that are booked from the day `first` until before `last`, as their texts sort."""
+        rows = self.filter(status=ThreadStatus.OPEN, source=ThreadSource.MEETING).alias(_starts=STARTS_AT)
+        return rows.filter(_starts__gte=first.isoformat(), _starts__lt=last.isoformat())
 
     def of_policies(self, keys: Iterable[UUID]) -> "ThreadQuerySet":
         """Return the open email threads about the policies `keys`, the latest first."""
@@ -271,6 +279,13 @@ class Thread(Assignable):
                 models.F("id").desc(),
                 condition=models.Q(policy__isnull=False),
                 name="threads_of_policy",
+            ),
+            models.Index(
+                STARTS_AT,
+                "id",
+                include=["owner", "record_owner", "restriction"],
+                condition=LIVE & models.Q(status=ThreadStatus.OPEN, source=ThreadSource.MEETING),
+                name="threads_meetings",
             ),
             record_owner_index("threads"),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),
