@@ -93,6 +93,14 @@ def test_nothing_is_queued_without_mail_server_address_or_account(ann, bob, sett
     assert queue_digests(SEVEN) == 0
 
 
+def test_there_is_one_email_a_day(ann):
+    tell(ann, make_lead())
+    assert send_digest(ann.pk, SEVEN)
+    tell(ann, make_lead())
+    assert not send_digest(ann.pk, SEVEN + timedelta(hours=1))
+    assert send_digest(ann.pk, TOMORROW)
+
+
 def test_restored_backup_emails_nothing_again(ann):
     tell(ann, make_lead())
     apply_changes()
