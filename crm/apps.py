@@ -14,6 +14,7 @@ from django.db.models.signals import post_migrate
 
 from crm.records.foreign_keys import sync_on_delete_actions
 from crm.runtime.after_migrate import install_statement_statistics, replace_audit_functions
+from crm.runtime.backup.after_restore import register_change
 from crm.runtime.checks import (
     KNOWN_MIGRATIONS_UID,
     check_credentials_keys,
@@ -43,6 +44,7 @@ class CrmConfig(AppConfig):
         post_migrate.connect(replace_audit_functions, sender=self, dispatch_uid="crm.replace_audit_functions")
         post_migrate.connect(install_statement_statistics, sender=self, dispatch_uid="crm.install_statement_statistics")
         post_migrate.connect(let_permissions_say_role, sender=self, dispatch_uid="crm.let_permissions_say_role")
+        register_change("crm.records.notifications.digest.hold_back_emails")
         register(check_stalled_worker_timeout)
         register(check_credentials_keys, deploy=True)
 

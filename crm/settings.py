@@ -218,26 +218,27 @@ AGENCY_NAME = env.text("AGENCY_NAME")
 POLICY_RETENTION_YEARS = env.count("POLICY_RETENTION_YEARS", 10)
 
 # Panels of shared screens, contributed by apps further right. They are named here to avoid imports to the right.
+# What there is to do today, in the order of the chips.
+TODAY_SOURCES = [
+    "suggestions.screens.dashboard.decide_source",
+    "inbox.dashboard.answer_source",
+    "inbox.dashboard.meeting_source",
+    "leads.screens.today.call_source",
+    "leads.screens.today.renewal_source",
+    "support.dashboard.ticket_source",
+    "leads.screens.today.other_task_source",
+    "crm.schema.requests.panels.requests_source",
+]
 TODAY_FIGURES = [
-    "suggestions.screens.dashboard.waiting_figure",
-    "inbox.dashboard.needs_reply_figure",
-    "inbox.dashboard.failed_to_send_figure",
     "leads.screens.dashboard.hot_leads_figure",
-    "support.dashboard.tickets_due_figure",
-    "leads.screens.dashboard.tasks_due_figure",
+    "leads.screens.dashboard.won_figure",
+    "inbox.dashboard.failed_to_send_figure",
     "suggestions.screens.dashboard.acceptance_figure",
     "ai_log.dashboard.ai_spend_figure",
     "crm.schema.usage.dashboard.conflicting_fields_figure",
 ]
-TODAY_PANELS = [
-    "leads.screens.dashboard.pipeline_panel",
-    "suggestions.screens.dashboard.approvals_panel",
-    "inbox.dashboard.needs_reply_panel",
-    "leads.screens.dashboard.hot_leads_panel",
-    "support.dashboard.tickets_due_panel",
-    "leads.screens.dashboard.my_tasks_panel",
-    "crm.schema.requests.panels.requests_panel",
-]
+# Fetched after the first page.
+TODAY_PANELS = ["leads.screens.dashboard.pipeline_panel"]
 REPORTS = [
     "leads.reports.pipeline.PIPELINE",
     "crm.screens.reports.workload.WORKLOAD",
@@ -324,6 +325,7 @@ SITE_PAGES = [
     "crm.accounts.screens.own_sessions.own_sessions_urls",
     "crm.screens.own_settings.own_settings_urls",
     "crm.screens.reports.views.report_urls",
+    "crm.screens.today.page.today_urls",
     "crm.screens.notifications.page.notification_urls",
     "crm.screens.tags.tag_urls",
     "crm.screens.custom_fields.reference_picker.reference_picker_urls",

@@ -1,39 +1,55 @@
-"""The figure and the panel of tickets on the dashboard."""
+"""The tickets that are due, on the first page."""
 
-from datetime import datetime, time
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+from functools import partial
 
 from django.urls import reverse
 
 from crm.models import User
-from crm.records.local_time import agency_today, agency_zone
-from crm.screens.paging import format_capped_count
-from crm.screens.panels import CountedFigure, DashboardFigure, Panel
-from support.models import UNSHOWN_LEAD_FIELDS, SupportTicket
+from crm.records.local_time import agency_today, agency_zone, format_short_moment
+from crm.records.owners.branches import first_rows
+from crm.screens.today.items import Candidate, TodayAction, TodayItem, TodaySource, Urgency
+from support.models import SupportTicket, TicketPriority
 
-MAX_DUE_SHOWN = 6
+# What is due later is for another day.
+DAYS_AHEAD = timedelta(days=7)
+TICKET_COLUMNS = (
+    *("number", "subject", "priority", "status", "resolve_due_at"),
+    *("lead", "client", "owner", "record_owner", "restriction"),
+    *("lead__contact_name", "lead__company_name", "lead__estimated_value", "lead__assigned_to"),
+    *("client__name", "client__assigned_to"),
+)
 
 
-def tickets_due_figure(user: User, now: datetime) -> CountedFigure | None:
-    """Return the number of unresolved tickets due by the end of the day, with a note on late ones."""
+def ticket_source(user: User, now: datetime) -> TodaySource | None:
+    """Return the unresolved tickets that are late or due within a week, the earliest first."""
     if not user.has_perm("support.view_supportticket"):
         return None
-    tickets = SupportTicket.objects.visible_to(user)
+    rows = SupportTicket.objects.visible_to(user).due_first(now + DAYS_AHEAD)
     end_of_day = datetime.combine(agency_today(now), time.max, tzinfo=agency_zone())
-    return CountedFigure({"due": tickets.due(end_of_day), "late": tickets.due(now)}, make_tickets_due_figure)
 
+    def load(size: int) -> Iterator[Candidate]:
+        for ticket in first_rows(rows.select_related("lead", "client").only(*TICKET_COLUMNS), size):
+            urgency = Urgency.NOW if ticket.is_late(now) or ticket.priority == TicketPriority.URGENT else Urgency.LATER
+            if urgency == Urgency.LATER and ticket.resolve_due_at <= end_of_day:
+                urgency = Urgency.TODAY
+            value = ticket.lead.estimated_value if ticket.lead else None
+            yield Candidate(urgency, value, ticket.resolve_due_at, partial(build_ticket, ticket, user, now))
 
-def make_tickets_due_figure(due: int, late: int) -> DashboardFigure:
-    note = f"{format_capped_count(late)} late" if late else ""
-    return DashboardFigure.from_count("Tickets due today", due, reverse("admin:support_supportticket_changelist"), note)
-
-
-def tickets_due_panel(user: User, now: datetime) -> Panel | None:
-    """Return the unresolved tickets that are due first."""
-    if not user.has_perm("support.view_supportticket"):
-        return None
-    tickets = SupportTicket.objects.visible_to(user).unresolved().order_by("resolve_due_at", "id")
-    next_tickets = tickets.select_related("client", "lead").defer(
-        "issue_description", "notes", "search_text", *UNSHOWN_LEAD_FIELDS
-    )[:MAX_DUE_SHOWN]
     url = reverse("admin:support_supportticket_changelist")
-    return Panel("Tickets due next", "support/dashboard.html", list(next_tickets), url=url)
+    return TodaySource("ticket", "Tickets", "support_agent", url, rows, load)
+
+
+def build_ticket(ticket: SupportTicket, user: User, now: datetime) -> TodayItem:
+    resolve = TodayAction("Resolve", reverse("admin:support_supportticket_do", args=[ticket.pk, "resolve"]))
+    is_late = ticket.is_late(now)
+    return TodayItem(
+        person=ticket.customer.name_for(user) if ticket.customer else "",
+        text=str(ticket),
+        url=reverse("admin:support_supportticket_change", args=[ticket.pk]),
+        icon="support_agent",
+        action=resolve if user.has_perm("support.resolve_supportticket") else None,
+        due=f"due {format_short_moment(ticket.resolve_due_at)}" + (", late" if is_late else ""),
+        is_late=is_late,
+    )

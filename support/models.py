@@ -95,6 +95,10 @@ class TicketQuerySet(AssignableQuerySet):
     def unresolved(self) -> "TicketQuerySet":
         return self.exclude(status=TicketStatus.RESOLVED)
 
+    def due_first(self, until: datetime) -> "TicketQuerySet":
+        """Return unresolved tickets due at or before `until`, oldest first, in the order of the indexes."""
+        return self.unresolved().alias(_due=DUE_ORDER).filter(_due__lte=until).order_by("_due", "id")
+
     def due(self, now: datetime) -> "TicketQuerySet":
         """Return unresolved tickets due at or before `now`, oldest due time first."""
         return self.unresolved().filter(resolve_due_at__lte=now).order_by("resolve_due_at", "id")
@@ -189,6 +193,14 @@ class SupportTicket(Assignable):
         ]
         indexes = [
             models.Index(DUE_ORDER, "id", condition=UNRESOLVED, name="support_tickets_due"),
+            models.Index(
+                "owner",
+                DUE_ORDER,
+                "id",
+                include=["restriction"],
+                condition=UNRESOLVED,
+                name="support_tickets_due_of_owner",
+            ),
             models.Index(
                 "status",
                 models.F("created_at").desc(),

@@ -47,7 +47,6 @@ class Panel:
     count: str | None = None
     url: str = ""
     link_label: str = "All"
-    is_wide: bool = False
     button_icon: str = ""
     badges: tuple[HeadlineBadge, ...] = ()
     write_url: str = ""

@@ -8,16 +8,15 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 from unfold.sites import UnfoldAdminSite
 
 from crm.screens.notifications.badges import BELL, badge_counts
 from crm.screens.notifications.bell import bell_context
-from crm.screens.panels import count_figures
 from crm.screens.search.screen import search_view
 from crm.screens.theme import agency_name, allows, place_above
+from crm.screens.today.page import today_context
 from crm.text.cleaning import searchable
 
 # What the theme's settings say in place of Django's.
@@ -50,7 +49,7 @@ def first_page_url() -> str:
 class CrmSite(UnfoldAdminSite):
     """The admin with the dashboard as its index."""
 
-    index_template = "crm/dashboard.html"
+    index_template = "crm/today/page.html"
     enable_nav_sidebar = True
     # The menu would link to the page that the user is on already.
     site_url = None
@@ -129,17 +128,11 @@ class CrmSite(UnfoldAdminSite):
         return TemplateResponse(request, "crm/not_found.html", context, status=404)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """Show the figures and panels of the day, which the settings name."""
-        now = timezone.now()
-        figures = [import_string(name)(request.user, now) for name in settings.TODAY_FIGURES]
-        panels = [import_string(name)(request.user, now) for name in settings.TODAY_PANELS]
-        narrow = [panel for panel in panels if panel is not None and not panel.is_wide]
+        """Show what to do today, from the sources that the settings name."""
         context = {
             **self.each_context(request),
             "title": "Today",
-            "figures": count_figures(figures),
-            "wide_panels": [panel for panel in panels if panel is not None and panel.is_wide],
-            "panel_columns": [column for column in (narrow[::2], narrow[1::2]) if column],
+            **today_context(request),
             **(extra_context or {}),
         }
         request.current_app = self.name

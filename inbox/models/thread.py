@@ -1,12 +1,13 @@
 """Threads: stored conversations on any channel."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan
 from django.utils import timezone
@@ -71,6 +72,8 @@ LAST_ACTIVITY = Coalesce("last_message_at", "created_at")
 SNOOZE_END = Coalesce("snoozed_until", "created_at")
 # Nobody snoozes for longer.
 MAX_SNOOZE = timedelta(days=366)
+# When a booked call or meeting begins, as ISO text.
+STARTS_AT = KeyTextTransform("starts_at", "metadata")
 IS_UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
 IS_UNPROCESSED = models.Q(models.Q(lead__isnull=False) | IS_UNLINKED, processed_at__isnull=True)
 
@@ -104,6 +107,11 @@ class ThreadQuerySet(AssignableQuerySet):
     def waiting_on_them(self) -> "ThreadQuerySet":
         """Return open threads with an unanswered message of ours that are not snoozed, longest silence first."""
         return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).awake().order_by(LAST_ACTIVITY, "id")
+
+    def meetings_between(self, first: date, last: date) -> "ThreadQuerySet":
+        """Return the open meetings that are booked from the day `first` until before `last`, as their texts sort."""
+        rows = self.filter(status=ThreadStatus.OPEN, source=ThreadSource.MEETING).alias(_starts=STARTS_AT)
+        return rows.filter(_starts__gte=first.isoformat(), _starts__lt=last.isoformat())
 
     def of_policies(self, keys: Iterable[UUID]) -> "ThreadQuerySet":
         """Return the open email threads about the policies `keys`, the latest first."""
@@ -327,6 +335,13 @@ class Thread(Assignable):
                 models.F("id").desc(),
                 condition=models.Q(policy__isnull=False),
                 name="threads_of_policy",
+            ),
+            models.Index(
+                STARTS_AT,
+                "id",
+                include=["owner", "record_owner", "restriction"],
+                condition=LIVE & models.Q(status=ThreadStatus.OPEN, source=ThreadSource.MEETING),
+                name="threads_meetings",
             ),
             record_owner_index("threads"),
             GinIndex("participant_emails", condition=LIVE, name="threads_participants"),

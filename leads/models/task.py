@@ -28,6 +28,8 @@ class TaskStatus(models.TextChoices):
 UNFINISHED_STATUSES = (TaskStatus.ON_DECK, TaskStatus.IN_PROGRESS, TaskStatus.BLOCKED)
 
 
+# A task to call someone begins with the word.
+IS_CALL = models.Q(title__iregex=r"^(call|phone|ring) ")
 UNFINISHED = models.Q(status__in=UNFINISHED_STATUSES)
 # Tasks without a date come last.
 DUE_SORT_KEY = Coalesce("due_on", models.Value(date.max, models.DateField()))

@@ -1,18 +1,15 @@
-"""The figures and panels of leads and tasks on the dashboard."""
+"""The figures of leads on the first page, and the panel that is fetched after it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.db.models import Count, Sum
 from django.urls import reverse
 
 from crm.models import User
-from crm.records.local_time import agency_today
-from crm.records.owners.branches import first_rows
-from crm.screens.panels import CountedFigure, Panel
-from leads.models import OPEN_CATEGORIES, Lead, LeadStatus, Task, Tier
-from leads.models.lead_queryset import PRIORITY_SORT_KEYS
-from leads.models.task import DUE_SORT_KEY
+from crm.screens.panels import CountedFigure, DashboardFigure, Panel
+from leads.models import OPEN_CATEGORIES, Lead, LeadStatus, StageCategory, Tier
 
-MAX_DASHBOARD_ROWS = 6
+PERIOD = timedelta(days=7)
 
 
 def hot_leads_figure(user: User, now: datetime) -> CountedFigure | None:
@@ -22,33 +19,15 @@ def hot_leads_figure(user: User, now: datetime) -> CountedFigure | None:
     return CountedFigure.of_rows("Hot leads", hot, reverse("admin:leads_lead_changelist") + "?tier=hot")
 
 
-def tasks_due_figure(user: User, now: datetime) -> CountedFigure | None:
-    if not user.has_perm("leads.view_task"):
-        return None
-    today = agency_today(now)
-    due = Task.objects.visible_to(user).due(today)
-    url = reverse("admin:leads_task_changelist") + f"?due_to={today:%Y-%m-%d}"
-    return CountedFigure.of_rows("Tasks due", due, url)
-
-
-def hot_leads_panel(user: User, now: datetime) -> Panel | None:
-    """Return the hottest open leads."""
+def won_figure(user: User, now: datetime) -> DashboardFigure | None:
+    """Return how many leads were won in the last seven days, with their value."""
     if not user.has_perm("leads.view_lead"):
         return None
-    leads = Lead.objects.visible_to(user).open().filter(priority_tier=Tier.HOT).select_related("status")
-    leads = leads.annotate(**PRIORITY_SORT_KEYS).order_by("-urgency", "-score_or_less", "-id")
-    url = reverse("admin:leads_lead_changelist") + "?tier=hot"
-    return Panel("Hot leads", "leads/dashboard_leads.html", list(first_rows(leads, MAX_DASHBOARD_ROWS)), url=url)
-
-
-def my_tasks_panel(user: User, now: datetime) -> Panel | None:
-    """Return the user's unfinished tasks, next due first."""
-    if not user.has_perm("leads.view_task"):
-        return None
-    my_tasks = Task.objects.unfinished().filter(assignee=user).alias(_due=DUE_SORT_KEY).order_by("_due", "id")
-    my_tasks = my_tasks.select_related("lead", "client")
-    url = reverse("admin:leads_task_changelist") + "?assignee=me"
-    return Panel("My tasks", "leads/task_list.html", list(my_tasks[:MAX_DASHBOARD_ROWS]), url=url)
+    closed = Lead.objects.visible_to(user).filter(closed_at__gte=now - PERIOD)
+    sums = closed.filter(status__category=StageCategory.WON).aggregate(won=Count("*"), value=Sum("estimated_value"))
+    url = reverse("admin:leads_lead_changelist") + "?state=closed"
+    note = f"${sums['value']:,.0f} in 7 days" if sums["value"] else "in 7 days"
+    return DashboardFigure.from_count("Won", sums["won"], url, note)
 
 
 def pipeline_panel(user: User, now: datetime) -> Panel | None:
@@ -65,4 +44,4 @@ def pipeline_panel(user: User, now: datetime) -> Panel | None:
     total = sum(row["value"] for row in rows)
     content = {"rows": rows, "total": total, "weighted": sum(row["weighted"] for row in rows)}
     url = reverse("admin:leads_lead_changelist")
-    return Panel("Pipeline", "leads/pipeline.html", content, url=url, link_label="All leads", is_wide=True)
+    return Panel("Pipeline", "leads/pipeline.html", content, url=url, link_label="All leads")

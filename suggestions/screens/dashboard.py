@@ -1,6 +1,8 @@
-"""Suggestions on the dashboard and in the navigation."""
+"""Suggestions on the first page and in the navigation."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
@@ -12,13 +14,20 @@ from crm.models import User
 from crm.records.owners.branches import first_rows
 from crm.screens.notifications.badges import MAX_BADGE_COUNT, format_badge
 from crm.screens.paging import capped_count
-from crm.screens.panels import CountedFigure, DashboardFigure, Panel
+from crm.screens.panels import DashboardFigure
+from crm.screens.today.items import Candidate, TodayAction, TodayItem, TodaySource, Urgency
 from suggestions.choices import LabelCache
-from suggestions.models import UNDECIDED_STATUSES, Suggestion, SuggestionStatus
+from suggestions.models import UNDECIDED_STATUSES, Suggestion, SuggestionStatus, SuggestionType
+from suggestions.models.suggestion import MOST_URGENT_FIRST
 from suggestions.screens.presenters import build_suggestion_line
+from suggestions.transitions.state import DECIDE_PERMISSION
 
 VIEW_SUGGESTIONS = "suggestions.view_suggestion"
-MAX_APPROVALS_SHOWN = 5
+# Urgency 3 for a lead worth at least 10,000 (`suggestions/policy/priority.py`).
+PRESSING_PRIORITY = 15
+EXPIRES_SOON = timedelta(days=1)
+RELATED = ("lead__assigned_to", "client__assigned_to", "thread", "ticket")
+UNSHOWN_COLUMNS = ("evidence", "result", "reasoning", "findings", "acknowledged")
 ACCEPTANCE_PERIOD = timedelta(days=30)
 # Hardly any suggestion is decided later than this, and it limits the rows read.
 MAX_SUGGESTION_AGE = timedelta(days=60)
@@ -27,13 +36,6 @@ MAX_DECISIONS_READ = 1_000
 
 def queue_url() -> str:
     return reverse("admin:suggestions_suggestion_changelist")
-
-
-def waiting_figure(user: User, now: datetime) -> CountedFigure | None:
-    if not user.has_perm(VIEW_SUGGESTIONS):
-        return None
-    waiting_rows = Suggestion.objects.visible_to(user).awaiting_decision(now)
-    return CountedFigure.of_rows("Approvals waiting", waiting_rows, queue_url())
 
 
 def acceptance_figure(user: User, now: datetime) -> DashboardFigure | None:
@@ -56,17 +58,50 @@ def acceptance_figure(user: User, now: datetime) -> DashboardFigure | None:
     return DashboardFigure("Suggestions accepted", share, f"{queue_url()}?state=approved", note)
 
 
-def approvals_panel(user: User, now: datetime) -> Panel | None:
-    """The most urgent waiting suggestions, to be decided on the dashboard."""
+def decide_source(user: User, now: datetime) -> TodaySource | None:
+    """Return the suggestions that wait for a decision, the most urgent and valuable first."""
     if not user.has_perm(VIEW_SUGGESTIONS):
         return None
-    rows = Suggestion.objects.visible_to(user).awaiting_decision(now).order_by("-priority", "-created_at", "-id")
-    rows = rows.select_related("lead__assigned_to", "client__assigned_to", "thread", "ticket").defer(
-        "evidence", "result"
+    waiting = Suggestion.objects.visible_to(user).awaiting_decision(now)
+
+    def load(size: int) -> Iterator[Candidate]:
+        names, rows = LabelCache(user), waiting.order_by(*MOST_URGENT_FIRST).select_related(*RELATED)
+        for row in first_rows(rows.defer(*UNSHOWN_COLUMNS), size):
+            value = row.lead.estimated_value if row.lead else None
+            is_pressing = row.priority >= PRESSING_PRIORITY or expires_soon(row, now)
+            urgency = Urgency.NOW if is_pressing else Urgency.TODAY
+            # A reply and the conversation that it answers are one thing to do.
+            about = row.thread_id if row.type == SuggestionType.REPLY else None
+            yield Candidate(urgency, value, row.created_at, partial(build_decision, row, user, names), about)
+
+    return TodaySource("decide", "Decide", "task_alt", queue_url(), waiting, load)
+
+
+def expires_soon(row: Suggestion, now: datetime) -> bool:
+    return row.expires_at is not None and row.expires_at <= now + EXPIRES_SOON
+
+
+def build_decision(row: Suggestion, user: User, names: LabelCache) -> TodayItem:
+    """Return `row` with the button that approves it, or that opens what has to be written first."""
+    line, customer = build_suggestion_line(row, names, user), row.lead or row.client
+    page = f"{reverse('admin:suggestions_suggestion_change', args=[row.pk])}?next=/"
+    action = None
+    if line.is_approvable:
+        url = reverse("admin:suggestions_suggestion_do", args=[row.pk, "approve"])
+        action = TodayAction("Approve", url, is_form=True, fields={"version": str(row.version)})
+    elif line.parts_to_write and user.has_perm(DECIDE_PERMISSION):
+        action = TodayAction("Write" if line.parts_to_write[0] == "your reply" else "Fill in", f"{page}#approve")
+    is_open = customer is not None and customer.is_visible_to(user)
+    return TodayItem(
+        person=customer.name_for(user) if customer else "",
+        text=line.sentence,
+        url=page,
+        icon=line.icon,
+        action=action,
+        since=row.created_at,
+        since_label="suggested",
+        value=row.lead.estimated_value if is_open and row.lead else None,
     )
-    names = LabelCache(user)
-    shown = [build_suggestion_line(row, names, user) for row in first_rows(rows, MAX_APPROVALS_SHOWN)]
-    return Panel("Waiting for you", "suggestions/dashboard.html", shown, url=queue_url())
 
 
 def waiting_view(request: HttpRequest) -> JsonResponse:

@@ -213,6 +213,7 @@ def test_forbidden_suggestion_import_is_detected(tmp_path, settings):
 
 def test_settings_name_existing_functions_and_classes():
     for names in (
+        settings.TODAY_SOURCES,
         settings.TODAY_FIGURES,
         settings.TODAY_PANELS,
         settings.SITE_PAGES,

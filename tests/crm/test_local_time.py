@@ -21,6 +21,7 @@ from crm.records import local_time
 from crm.records.transitions import save_preferences
 from crm.screens.json_forms.display import value_text
 from crm.screens.json_forms.text_inputs import DateTimeInput
+from crm.screens.today.items import Urgency
 from crm.text.dates import DATE_FORMATS, DJANGO_DATE_FORMATS, DJANGO_TIME_FORMATS, TIME_FORMATS, DateStyle
 from inbox.drafts.replies import quote_message
 from inbox.email_templates.placeholders import sender_values
@@ -28,9 +29,9 @@ from leads.filters import LeadFilter
 from leads.models import Lead, Task, TaskStatus
 from suggestions.kinds import KINDS, schedule_call
 from suggestions.kinds.follow_up import next_call_times
-from support.dashboard import tickets_due_figure
+from support.dashboard import ticket_source
 from support.models import SupportTicket
-from tests.cast import browser, figure_value, make_lead, make_suggestion, make_ticket, make_user, page_text
+from tests.cast import browser, make_lead, make_suggestion, make_ticket, make_user, page_text
 
 AFTERNOON = datetime(2026, 11, 3, 14, 5, 9)
 # In New York it is still the evening of the 29th, in Tokyo the morning of the 30th.
@@ -163,9 +164,13 @@ def test_page_shows_the_readers_zone_and_formats(new_york, ann_in_tokyo, max):
 def test_due_times_do_not_follow_the_reader(read_in_tokyo, ann_in_tokyo):
     make_ticket()
     SupportTicket.objects.update(resolve_due_at=datetime(2026, 11, 30, 4, 59, tzinfo=UTC))
-    assert figure_value(tickets_due_figure(ann_in_tokyo, NOW)) == "1"
+    assert urgencies(ticket_source(ann_in_tokyo, NOW)) == [Urgency.TODAY]
     SupportTicket.objects.update(resolve_due_at=datetime(2026, 11, 30, 5, 1, tzinfo=UTC))
-    assert figure_value(tickets_due_figure(ann_in_tokyo, NOW)) == "0"
+    assert urgencies(ticket_source(ann_in_tokyo, NOW)) == [Urgency.LATER]
+
+
+def urgencies(source):
+    return [candidate.urgency for candidate in source.load(10)]
 
 
 @pytest.mark.django_db

@@ -8,11 +8,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from crm.records.local_time import format_day
-from inbox.dashboard import needs_reply_figure, needs_reply_panel
+from inbox.dashboard import answer_source
 from inbox.models import Message, Thread
 from inbox.panels import MAX_CONVERSATIONS_SHOWN
 from inbox.transitions import add_to_thread
-from tests.cast import browser, figure_value, make_client, make_lead, make_thread, page_text, page_with_sections
+from tests.cast import browser, make_client, make_lead, make_thread, page_text, page_with_sections
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -81,9 +81,10 @@ def test_dashboard_lists_owed_replies_longest_wait_first(ann, bob, stranger):
     make_conversation("Yesterday", lead=make_lead(), days=1)
     make_conversation("Last week", lead=make_lead(assigned_to=ann), days=7)
     make_conversation("Bobs", lead=make_lead(assigned_to=bob), days=9)
-    assert figure_value(needs_reply_figure(ann, NOW)) == "2"
-    assert [thread.subject for thread in needs_reply_panel(ann, NOW).content] == ["Last week", "Yesterday"]
-    assert needs_reply_figure(stranger, NOW) is needs_reply_panel(stranger, NOW) is None
+    source = answer_source(ann, NOW)
+    assert source.rows.count() == 2
+    assert [candidate.build().text for candidate in source.load(10)] == ["Last week", "Yesterday"]
+    assert answer_source(stranger, NOW) is None
 
 
 @pytest.mark.parametrize("owner", ["client", "lead"])

@@ -12,7 +12,7 @@ from django.utils import timezone
 from suggestions.models import Suggestion, SuggestionStatus
 from suggestions.screens import dashboard, panels
 from suggestions.transitions import approve, reject
-from tests.cast import browser, figure_value, make_client, make_lead, make_suggestion
+from tests.cast import browser, make_client, make_lead, make_suggestion
 
 
 def make_request(user):
@@ -26,9 +26,9 @@ def test_dashboard_counts_visible_pending_suggestions(ann, max, bob, stranger):
     make_suggestion(lead=make_lead(assigned_to=bob))
     make_suggestion(lead=make_lead(assigned_to=ann), expires_at=timezone.now() - timedelta(days=1))
     now = timezone.now()
-    assert figure_value(dashboard.waiting_figure(ann, now)) == "1"
-    assert figure_value(dashboard.waiting_figure(max, now)) == "2"
-    assert dashboard.waiting_figure(stranger, now) is None
+    assert dashboard.decide_source(ann, now).rows.count() == 1
+    assert dashboard.decide_source(max, now).rows.count() == 2
+    assert dashboard.decide_source(stranger, now) is None
 
 
 def test_acceptance_is_approved_share_of_decided(max):
@@ -107,7 +107,7 @@ def test_client_page_shows_only_its_suggestions(as_max):
 def test_user_without_permission_sees_no_panel(stranger):
     suggestion = make_suggestion()
     assert panels.lead_suggestions_panel(make_request(stranger), suggestion.lead) is None
-    assert dashboard.approvals_panel(stranger, timezone.now()) is None
+    assert dashboard.decide_source(stranger, timezone.now()) is None
 
 
 @pytest.mark.parametrize("many", [1, 3])

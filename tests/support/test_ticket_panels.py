@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from crm.screens.panels import count_figures
-from support.dashboard import tickets_due_figure, tickets_due_panel
+from support.dashboard import ticket_source
 from support.models import SupportTicket
 from support.transitions import resolve
 from tests.cast import browser, make_client, make_lead, make_ticket, page_with_sections
@@ -47,12 +46,12 @@ def test_dashboard_shows_due_tickets_in_order(ann, bob, stranger):
     now = timezone.now()
     for subject, days, kw in (
         ("Late", -1, {}),
-        ("Next week", 7, {"assigned_to": ann}),
+        ("Soon", 6, {"assigned_to": ann}),
+        ("Next month", 30, {"assigned_to": ann}),
         ("Bobs", -2, {"assigned_to": bob}),
     ):
         ticket = make_ticket(subject=subject, **kw)
         SupportTicket.objects.filter(pk=ticket.pk).update(resolve_due_at=now + timedelta(days=days))
-    (figure,) = count_figures([tickets_due_figure(ann, now)])
-    assert (figure.value, figure.note) == ("1", "1 late")
-    assert [ticket.subject for ticket in tickets_due_panel(ann, now).content] == ["Late", "Next week"]
-    assert tickets_due_figure(stranger, now) is tickets_due_panel(stranger, now) is None
+    items = [candidate.build() for candidate in ticket_source(ann, now).load(10)]
+    assert [(item.text.split(" ", 1)[1], item.is_late) for item in items] == [("Late", True), ("Soon", False)]
+    assert ticket_source(stranger, now) is None

@@ -51,5 +51,10 @@ def may_view(user: User, meta: Any) -> bool:
     return "view" not in meta.default_permissions or user.has_perm(permission)
 
 
-def may_open(user: User, record: Record) -> bool:
-    return may_view(user, record._meta) and record.is_visible_to(user)
+def may_open(user: User, record: Any) -> bool:
+    """Return whether `user` may open `record`; not every table says so row by row."""
+    if not may_view(user, record._meta):
+        return False
+    if isinstance(record, Record):
+        return record.is_visible_to(user)
+    return type(record)._default_manager.visible_to(user).filter(pk=record.pk).exists()

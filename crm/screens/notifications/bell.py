@@ -1,6 +1,6 @@
 """The bell: how many notifications are unread, asked again while a page is open, with a toast for new ones."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -42,6 +42,6 @@ def parse_since(text: str) -> datetime | None:
     """Return the time in an address; None if there is none."""
     try:
         since = parse_datetime(text.replace(" ", "+"))  # as browsers send a plus
-    except ValueError:
+        return since.astimezone(UTC) if since is not None and since.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return since if since is not None and since.tzinfo is not None else None

@@ -2,7 +2,10 @@
 document.addEventListener("DOMContentLoaded", () => {
   // A page that nobody looks at does not ask. The next question comes half a minute later.
   document.addEventListener("htmx:beforeRequest", (event) => { if (event.target.id === "bell" && document.hidden) event.preventDefault(); });
-  // A failed question is repeated: the bell keeps what it shows.
+  // The answer to a session that has ended is the login page, which has no place in the bell.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (detail.target.id === "bell" && !new URL(detail.xhr.responseURL).pathname.endsWith("/bell/")) detail.shouldSwap = false;
+  });
   const news = document.getElementById("news");
   const watch = (toast) => {
     toast.dataset.watched = "1";

@@ -11,6 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from crm.models import Notification, NotificationDigest
 from crm.records.notifications.digest import queue_digests, send_digest
 from crm.records.transitions import assign
+from crm.runtime.backup.after_restore import apply_changes
 from tests.cast import make_lead, make_thread
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +91,20 @@ def test_nothing_is_queued_without_mail_server_address_or_account(ann, bob, sett
     type(ann).objects.filter(pk=ann.pk).update(email="ann@agency.example")
     settings.EMAIL_HOST = ""
     assert queue_digests(SEVEN) == 0
+
+
+def test_there_is_one_email_a_day(ann):
+    tell(ann, make_lead())
+    assert send_digest(ann.pk, SEVEN)
+    tell(ann, make_lead())
+    assert not send_digest(ann.pk, SEVEN + timedelta(hours=1))
+    assert send_digest(ann.pk, TOMORROW)
+
+
+def test_restored_backup_emails_nothing_again(ann):
+    tell(ann, make_lead())
+    apply_changes()
+    assert not send_digest(ann.pk, SEVEN)
 
 
 def test_failing_mail_server_is_asked_again(ann):

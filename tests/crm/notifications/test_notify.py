@@ -118,7 +118,7 @@ def test_messages_of_a_conversation_add_up_until_they_are_read(ann):
 def test_only_a_person_outside_who_wrote_just_now_is_an_answer(ann):
     lead = make_lead(assigned_to=ann)
     write_in(make_thread(lead=lead), minutes_ago=60 * 24 * 4)
-    write_in(make_thread(lead=lead), nature="bounce")
+    write_in(make_thread(lead=lead), nature="AUTO_REPLY")
     write_in(make_thread(lead=lead), direction="out", state="SENT", from_email="ann@agency.example")
     log_conversation(lead, source="SMS", direction="in", subject="Text", body="She texted.", by=ann)
     assert not told(ann, "answered")
