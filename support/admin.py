@@ -25,7 +25,9 @@ from inbox.message_view import DisplayedMessage, display_message, load_message_p
 from inbox.models import Thread
 from leads.models import Lead
 from support.action_forms import (
+    AnswerTicket,
     AssignTicket,
+    DueTicket,
     EscalateTicket,
     NoteTicket,
     PrioritiseTicket,
@@ -34,6 +36,7 @@ from support.action_forms import (
     ResolveTicket,
     StartTicket,
     TakeTicket,
+    WaitTicket,
 )
 from support.filters import DatalistInput, TicketFilter, recent_issue_types
 from support.forms import TicketForm
@@ -64,6 +67,7 @@ class SupportTicketAdmin(RecordAdmin):
         "issue_description",
         "resolution_summary",
         "notes",
+        "waits",
         "custom_fields",
         "search_text",
         *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
@@ -109,6 +113,9 @@ class SupportTicketAdmin(RecordAdmin):
         AssignTicket,
         NoteTicket,
         PrioritiseTicket,
+        WaitTicket,
+        AnswerTicket,
+        DueTicket,
         EscalateTicket,
     )
     bulk_actions = (
@@ -140,8 +147,11 @@ class SupportTicketAdmin(RecordAdmin):
             ExportColumn("Assigned to", "assigned_to__username"),
             ExportColumn("Created by", "created_by"),
             ExportColumn("Created at", "created_at"),
-            ExportColumn("Due", "resolve_due_at"),
+            ExportColumn("Opened at", "opened_at"),
+            ExportColumn("First response due", "first_response_due_at"),
             ExportColumn("First response", "first_responded_at"),
+            ExportColumn("Due", "resolve_due_at"),
+            ExportColumn("Waiting since", "waiting_since"),
             ExportColumn("Resolved at", "resolved_at"),
             ExportColumn("Resolution", "resolution_summary"),
             ExportColumn("Satisfaction", "satisfaction"),
@@ -207,7 +217,7 @@ class SupportTicketAdmin(RecordAdmin):
             "resolve_form": next((form for form in page_actions if form.verb == ResolveTicket.verb), None),
             "notes": [{**note, "at": parse_time(note["at"])} for note in reversed(row.notes)],
             "displayed": self.conversation(request, row),
-            "open_tickets": other_tickets.unresolved().order_by("resolve_due_at", "id")[:MAX_OTHER_TICKETS_SHOWN],
+            "open_tickets": other_tickets.unresolved().order_by(DUE_ORDER, "id")[:MAX_OTHER_TICKETS_SHOWN],
             "resolved_tickets": other_tickets.filter(status=TicketStatus.RESOLVED).order_by("-resolved_at", "-id")[:3],
             "recent_activity": self.recent_activity(request, row),
             "similar_tickets": find_similar_resolved(row, request.user) if row.status != TicketStatus.RESOLVED else [],

@@ -8,7 +8,7 @@ from crm.models import User
 from crm.records.local_time import agency_today, agency_zone
 from crm.screens.paging import format_capped_count
 from crm.screens.panels import CountedFigure, DashboardFigure, Panel
-from support.models import UNSHOWN_LEAD_FIELDS, SupportTicket
+from support.models import DUE_ORDER, UNSHOWN_LEAD_FIELDS, SupportTicket
 
 MAX_DUE_SHOWN = 6
 
@@ -31,7 +31,7 @@ def tickets_due_panel(user: User, now: datetime) -> Panel | None:
     """Return the unresolved tickets that are due first."""
     if not user.has_perm("support.view_supportticket"):
         return None
-    tickets = SupportTicket.objects.visible_to(user).unresolved().order_by("resolve_due_at", "id")
+    tickets = SupportTicket.objects.visible_to(user).unresolved().order_by(DUE_ORDER, "id")
     next_tickets = tickets.select_related("client", "lead").defer(
         "issue_description", "notes", "search_text", *UNSHOWN_LEAD_FIELDS
     )[:MAX_DUE_SHOWN]

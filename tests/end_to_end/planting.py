@@ -32,6 +32,7 @@ OF_EVERYONE = {
     *("leads.insurancetype", "leads.leadstatus", "leads.scoringpolicy", "leads.importmapping"),
     *("leads.predictionmodel", "leads.predictionfeature"),
     *("inbox.emailtemplate", "inbox.webform", "inbox.webformrate", "inbox.webformrefusal", "inbox.removedfile"),
+    *("support.servicelevel", "support.workingday", "support.holiday"),
     *("suggestions.autonomysetting", "suggestions.executionpause"),
 }
 # Columns with codes, keys and digests of the program, not with texts of a person.
@@ -43,6 +44,8 @@ NOT_TEXT = {
     *("agent", "rule", "model_used", "ai_model_version", "conversation_id"),
     # The program reads these by their keys; each has a row with texts by itself or says only names of columns.
     *("made", "linked", "moved", "weights"),
+    # Only times.
+    "waits",
 }
 # Texts that the database computes from others.
 COMPUTED = (models.GeneratedField,)
