@@ -62,7 +62,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="table", help=f"Run only these: {', '.join(TABLES)}.")
     parser.add_argument("--repeat", type=int, default=7, help="How often to time each page (default: 7).")
-    parser.add_argument("--rows", type=int, default=promotion.LEADS, help="How many leads “promotion” has.")
+    parser.add_argument("--rows", type=int, help="How many leads “import”, “undo” and “promotion” have.")
     parser.add_argument("--plans", action="store_true", help="Print the CRM's query plans instead.")
     parser.add_argument("--fresh", action="store_true", help="Recreate and fill the databases first.")
     parser.add_argument(
@@ -82,8 +82,8 @@ def main() -> int:
             for table in tables:
                 table.plans()
             return 0
-        rows = {promotion: {"rows": options.rows}}
-        reached = [table.run(options.repeat, **rows.get(table, {})) for table in tables]
+        sized = {importing, undoing, promotion} if options.rows else set()
+        reached = [table.run(options.repeat, **({"rows": options.rows} if table in sized else {})) for table in tables]
     return 0 if all(reached) else 1
 
 

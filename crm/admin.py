@@ -47,7 +47,7 @@ from crm.schema.requests.screen import SchemaChangeAdmin
 from crm.schema.screen import CustomFieldAdmin
 from crm.schema.usage.screen import FieldStatisticAdmin
 from crm.screens.action_forms import ActionForm, ActionPlace
-from crm.screens.action_views import safe_next_url
+from crm.screens.action_values import safe_next_url
 from crm.screens.charts import ListChart
 from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.duplicates.pairs import DuplicatePairAdmin
@@ -55,7 +55,7 @@ from crm.screens.duplicates.warning import DuplicateWarningMixin
 from crm.screens.export import PREFERENCE_COLUMNS, ExportColumn, ListExport
 from crm.screens.json_forms.display import describe_value
 from crm.screens.json_forms.schema import Schema
-from crm.screens.lists import Column, KeysetChangeList, Tab
+from crm.screens.lists import Column, KeysetChangeList, Tab, optional_column
 from crm.screens.merging import MergeViewsMixin
 from crm.screens.notifications.mention_offer import NoteForm
 from crm.screens.paging import CappedPaginator, Order
@@ -95,7 +95,7 @@ class AssignClient(ActionForm):
     """Assign a client to a user, or to no one."""
 
     verb, label, permission, icon = "assign", "Assign", "crm.reassign_client", "person_add"
-    place = ActionPlace.VALUE
+    place, value = ActionPlace.VALUE, ("owner", "assigned_to_id")
     owner = forms.ModelChoiceField(User.objects.filter(is_active=True), required=False, empty_label="Unassigned")
 
     def perform(self, record: Client, by: User) -> str:
@@ -124,12 +124,13 @@ class ClientAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, Merg
     list_select_related = ("assigned_to",)
     list_defer = ("notes", "address", "communications", "custom_fields", "search_text")
     columns = (
-        Column("Client", "name"),
-        Column("Type"),
-        Column("Email"),
-        Column("Phone"),
-        Column("Owner"),
-        Column("Tags"),
+        Column("Client", "name", exports=("Name",)),
+        Column("Type", exports=("Type",)),
+        Column("Email", exports=("Email",)),
+        Column("Phone", exports=("Phone",)),
+        Column("Owner", exports=("Assigned to",)),
+        Column("Tags", exports=("Tags",)),
+        optional_column("Created", "Created at", order="newest"),
     )
     orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_client"))
@@ -198,7 +199,14 @@ class ContactAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, Mer
     row_template = "crm/rows/contact.html"
     page_template = "crm/contact.html"
     list_defer = ("custom_fields", "search_text")
-    columns = (Column("Contact", "name"), Column("Title"), Column("Email"), Column("Phone"), Column("Tags"))
+    columns = (
+        Column("Contact", "name", exports=("Name",)),
+        Column("Title", exports=("Title",)),
+        Column("Email", exports=("Email",)),
+        Column("Phone", exports=("Phone",)),
+        Column("Tags", exports=("Tags",)),
+        optional_column("Created", "Created at", order="newest"),
+    )
     orders = {"name": Order("By name", ORDER_BY_NAME, descending=False), "newest": Order("Newest first", ORDER_BY_ID)}
     tabs = (Tab("All"), Tab(*DELETED_TAB, "crm.restore_contact"))
     page_actions = (AddContactNote,)

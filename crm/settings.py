@@ -239,6 +239,25 @@ TODAY_PANELS = [
     "leads.screens.dashboard.my_tasks_panel",
     "crm.schema.requests.panels.requests_panel",
 ]
+REPORTS = [
+    "leads.reports.pipeline.PIPELINE",
+    "crm.screens.reports.workload.WORKLOAD",
+    "leads.reports.outcomes.OUTCOMES",
+    "leads.reports.pace.PACE",
+    "leads.reports.links.FORECAST",
+    "inbox.reports.response_times.RESPONSE_TIMES",
+    "suggestions.reports.decisions.DECISIONS",
+    "ai_log.reports.spend.SPEND",
+    "leads.reports.links.BOOK",
+]
+# The kinds of work in the report on who has what.
+WORKLOAD_COLUMNS = [
+    "leads.reports.workload.lead_columns",
+    "inbox.reports.workload.unanswered_column",
+    "suggestions.reports.workload.undecided_column",
+    "leads.reports.workload.late_task_column",
+    "support.reports.workload.ticket_columns",
+]
 # The tables that the search over everything reads, by the searches of their lists.
 SEARCHED_TABLES = [
     "leads.lead",
@@ -293,9 +312,11 @@ SITE_PAGES = [
     "crm.accounts.screens.second_factor.second_factor_urls",
     "crm.accounts.screens.own_sessions.own_sessions_urls",
     "crm.screens.own_settings.own_settings_urls",
+    "crm.screens.reports.views.report_urls",
     "crm.screens.notifications.page.notification_urls",
     "crm.screens.tags.tag_urls",
     "crm.screens.custom_fields.reference_picker.reference_picker_urls",
+    "inbox.email_templates.signature_screen.signature_urls",
     "leads.importing.screens.views.import_urls",
     "leads.policies.book_screen.book_urls",
     "support.service_levels.screen.service_level_urls",

@@ -31,6 +31,7 @@ from crm.schema.kind_changes.transitions import RUN_KIND_CHANGE_TASK, queue_unfi
 from crm.schema.promotion.running import run_change
 from crm.schema.promotion.transitions import RUN_CHANGE_TASK, queue_unfinished_changes
 from crm.schema.usage.transitions import SCAN_TASK, scan_tables
+from crm.screens.reports.schedules import SEND_REPORT_TASK, queue_reports, send_report
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +117,19 @@ def queue_daily_emails(timestamp: int) -> None:
 def send_daily_email(user: str) -> None:
     """Send a user the notifications of the day; a mail server that fails is asked again."""
     send_digest(UUID(user), timezone.now())
+
+
+@app.periodic(cron="10 * * * *")
+@app.task(name="crm.queue_reports", queueing_lock="crm.queue_reports")
+def queue_due_reports(timestamp: int) -> None:
+    """Queue the reports that staff get by email today."""
+    queue_reports(timezone.now())
+
+
+@app.task(name=SEND_REPORT_TASK, retry=RetryStrategy(max_attempts=5, wait=60, retry_exceptions=[OSError]))
+def send_report_by_email(schedule: int) -> None:
+    """Send a report to its reader; a mail server that fails is asked again."""
+    send_report(schedule, timezone.now())
 
 
 @app.periodic(cron="55 3 * * *")

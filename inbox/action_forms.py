@@ -9,9 +9,11 @@ from django.utils.html import format_html
 from crm.exceptions import InvalidInput
 from crm.models import Client, User
 from crm.records import transitions as record_transitions
+from crm.records.local_time import format_moment
 from crm.records.notifications.mentions import explain_untold
 from crm.screens.action_forms import ActionForm
 from crm.screens.notifications.mention_offer import NoteForm
+from crm.screens.record_forms import LaterForm
 from crm.text.cleaning import ensure_full_stop, shorten
 from inbox import transitions
 from inbox.models import THREAD_TRANSITIONS, Direction, Message, Thread, ThreadSource, ThreadStatus
@@ -49,6 +51,35 @@ class ArchiveThread(ChangeThreadStatus):
 
 class ReopenThread(ChangeThreadStatus):
     verb, label, icon, to = "reopen", "Reopen", "undo", ThreadStatus.OPEN
+
+
+class SnoozeThread(LaterForm, ActionForm):
+    """Take a thread out of the queues until a later time, or until the other side writes."""
+
+    verb, label, permission, icon = "snooze", "Snooze", CHANGE_THREAD, "snooze"
+    past_tense = "snoozed"
+
+    @classmethod
+    def is_applicable(cls, record: Thread) -> bool:
+        return record.status == ThreadStatus.OPEN
+
+    def perform(self, record: Thread, by: User) -> str:
+        transitions.snooze(record, self.chosen_time(), by=by)
+        return f"“{record}” snoozed until {format_moment(record.snoozed_until)}."
+
+
+class WakeThread(ActionForm):
+    """End the snooze of a thread now."""
+
+    verb, label, permission, icon = "wake", "Wake now", CHANGE_THREAD, "alarm"
+
+    @classmethod
+    def is_applicable(cls, record: Thread) -> bool:
+        return record.is_snoozed
+
+    def perform(self, record: Thread, by: User) -> str:
+        transitions.wake(record, by=by)
+        return f"“{record}” is back in its queue."
 
 
 class MarkRead(ActionForm):

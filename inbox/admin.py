@@ -18,7 +18,7 @@ from crm.exceptions import ActionRefused, IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.local_time import format_day
 from crm.records.timeline import Position, TimelinePage, load_target_timeline
-from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab
+from crm.screens.lists import AFTER_PARAM, BEFORE_PARAM, Column, Tab, optional_column
 from crm.screens.paging import Order, Page, capped_count
 from crm.screens.record_admin import RecordAdmin
 from crm.screens.search.mixin import SearchedRows
@@ -32,9 +32,11 @@ from inbox.action_forms import (
     NoteThread,
     ReopenThread,
     ResolveThread,
+    SnoozeThread,
     SplitThread,
     TakeThread,
     UnlinkThread,
+    WakeThread,
 )
 from inbox.attachments import read_attachment
 from inbox.drafts.composer import composer_for_thread
@@ -45,7 +47,7 @@ from inbox.filters import QuickThreadFilter, ThreadFilter, unlinked, with_unsent
 from inbox.forms import LogForm, ThreadForm
 from inbox.incoming.sources import read_source
 from inbox.linking.picking_pages import PickingPages
-from inbox.lists import ReadingListMixin, ThreadList
+from inbox.lists import BACK_SOONEST, ReadingListMixin, ThreadList
 from inbox.mailboxes.screen import MailboxAdmin, SetAsideAdmin
 from inbox.message_view import (
     DisplayedMessage,
@@ -55,7 +57,18 @@ from inbox.message_view import (
     load_message_page,
     sentiment_reason_for,
 )
-from inbox.models import LAST_ACTIVITY, Direction, Draft, Mailbox, Message, SetAside, Thread, ThreadStatus, WebForm
+from inbox.models import (
+    LAST_ACTIVITY,
+    SNOOZE_END,
+    Direction,
+    Draft,
+    Mailbox,
+    Message,
+    SetAside,
+    Thread,
+    ThreadStatus,
+    WebForm,
+)
 from inbox.models.email_template import EmailTemplate
 from inbox.outgoing.outbox import SEND_PERMISSION
 from inbox.transitions import log_conversation
@@ -68,7 +81,7 @@ UNREAD_MESSAGES = (
     .order_by()
     .values("thread")
 )
-# FAILED comes before UNCERTAIN.
+# FAILED comes before HELD and UNCERTAIN.
 WORST_UNSENT_STATE = (
     Message.objects.not_sent().filter(thread=models.OuterRef("pk")).order_by("state").values("state")[:1]
 )
@@ -91,7 +104,7 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
     row_template = "inbox/row.html"
     page_template = "inbox/page.html"
     change_list_template = "inbox/list.html"
-    list_select_related = ("lead", "client", "assigned_to")
+    list_select_related = ("lead", "client", "assigned_to", "snoozed_by")
     list_defer = (
         "metadata",
         "search_text",
@@ -106,10 +119,14 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
         Column("Sentiment"),
         Column("Messages", css_class="num"),
         Column("Last message", "newest", "num"),
+        optional_column("Status"),
+        optional_column("Assigned to"),
+        optional_column("Started"),
     )
     orders = {
         "waiting": Order("Longest wait first", {"said": LAST_ACTIVITY, "id": models.F("id")}, descending=False),
         "newest": Order("Newest first", {"said": LAST_ACTIVITY, "id": models.F("id")}),
+        BACK_SOONEST: Order("Back soonest first", {"until": SNOOZE_END, "id": models.F("id")}, descending=False),
     }
     tabs = (
         Tab("Needs reply", {}, lambda rows, user: rows.live().needs_reply()),
@@ -117,12 +134,13 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
         Tab(
             "Mine",
             {"assigned": "me"},
-            lambda rows, user: rows.live().filter(status=ThreadStatus.OPEN, assigned_to=user),
+            lambda rows, user: rows.live().filter(status=ThreadStatus.OPEN, assigned_to=user).awake(),
         ),
+        Tab("Snoozed", {"snoozed": "yes"}, lambda rows, user: rows.live().snoozed(), order=BACK_SOONEST),
         Tab(
             "Unlinked",
             {"linked": "no"},
-            lambda rows, user: unlinked(rows.live().filter(status=ThreadStatus.OPEN)),
+            lambda rows, user: unlinked(rows.live().filter(status=ThreadStatus.OPEN).awake()),
             order="newest",
         ),
         Tab("Failed to send", {"sent": "no"}, lambda rows, user: with_unsent_messages(rows.live()), order="newest"),
@@ -139,6 +157,8 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
     page_actions = (
         ResolveThread,
         ReopenThread,
+        WakeThread,
+        SnoozeThread,
         TakeThread,
         AssignThread,
         MarkRead,
@@ -149,7 +169,7 @@ class ThreadAdmin(PickingPages, ReadingListMixin, RecordAdmin):
         SplitThread,
         JoinThread,
     )
-    bulk_actions = (ResolveThread, AssignThread, ArchiveThread, ReopenThread, MarkRead)
+    bulk_actions = (ResolveThread, SnoozeThread, WakeThread, AssignThread, ArchiveThread, ReopenThread, MarkRead)
     autocomplete_fields = ("lead", "client")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:

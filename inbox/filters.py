@@ -1,5 +1,7 @@
 """The filters of conversations, used by the list, saved views and commands."""
 
+from typing import ClassVar
+
 import django_filters
 from django.db import models
 
@@ -13,7 +15,7 @@ from crm.screens.filters import (
     filter_by_owner,
     owner_choices,
 )
-from inbox.models import Mailbox, Message, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
+from inbox.models import EmailDelivery, Mailbox, Message, Sentiment, Thread, ThreadQuerySet, ThreadSource, ThreadStatus
 from inbox.search import (
     QUICK_LIMITS,
     SearchLimits,
@@ -26,7 +28,7 @@ from inbox.search import (
 from leads.models import Lead, Policy
 
 # With one of these parameters the list covers all conversations, not only those that need a reply.
-PARAMS_BEYOND_QUEUE = ("q", "participant", "lead", "client", "policy", "mailbox", "sent", "deleted")
+PARAMS_BEYOND_QUEUE = ("snoozed", "q", "participant", "lead", "client", "policy", "mailbox", "sent", "deleted")
 
 
 def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
@@ -35,8 +37,13 @@ def unlinked(threads: ThreadQuerySet) -> ThreadQuerySet:
 
 
 def with_unsent_messages(threads: ThreadQuerySet) -> ThreadQuerySet:
-    """Return threads, resolved ones too, with a message that failed to send or has its delivery unconfirmed."""
+    """Return threads, resolved ones too, with a message that failed to send, is held or has an unconfirmed delivery."""
     return threads.filter(pk__in=Message.objects.not_sent().values("thread"))
+
+
+def with_scheduled_messages(threads: ThreadQuerySet) -> ThreadQuerySet:
+    """Return threads with an email that waits for the time that its sender chose."""
+    return threads.filter(pk__in=EmailDelivery.objects.scheduled().values("message__thread"))
 
 
 class ThreadFilter(LiveRowsFilter):
@@ -54,7 +61,10 @@ class ThreadFilter(LiveRowsFilter):
     linked = django_filters.ChoiceFilter(
         method="filter_linked", label="Lead or client", choices=[("yes", "Linked"), ("no", "Unlinked")]
     )
-    sent = django_filters.ChoiceFilter(method="filter_unsent", label="Delivery", choices=[("no", "Failed to send")])
+    sent = django_filters.ChoiceFilter(
+        method="filter_unsent", label="Delivery", choices=[("no", "Failed to send"), ("later", "Scheduled")]
+    )
+    snoozed = django_filters.ChoiceFilter(method="filter_snoozed", label="Snooze", choices=[("yes", "Snoozed")])
     source = django_filters.ChoiceFilter(label="Channel", choices=ThreadSource.choices)
     sentiment = django_filters.ChoiceFilter(label="Sentiment", choices=Sentiment.choices)
     assigned = django_filters.ChoiceFilter(method="filter_assigned", label="Assigned to", choices=owner_choices)
@@ -66,6 +76,8 @@ class ThreadFilter(LiveRowsFilter):
     client = RelatedRecordFilter(Client)
     policy = RelatedRecordFilter(Policy)
     mailbox = RelatedRecordFilter(Mailbox)
+
+    ranges: ClassVar[dict[str, tuple[str, str]]] = {"Last message": ("since", "until")}
 
     class Meta:
         model = Thread
@@ -88,7 +100,7 @@ class ThreadFilter(LiveRowsFilter):
         elif (params.get("linked") == "no" or params.get("assigned")) and not any(
             params.get(name) for name in ("turn", "status", *PARAMS_BEYOND_QUEUE)
         ):
-            queryset = queryset.filter(status=ThreadStatus.OPEN)
+            queryset = queryset.filter(status=ThreadStatus.OPEN).awake()
         return self.apply_search(super().filter_queryset(queryset), params.get("q"))
 
     def apply_search(self, queryset: ThreadQuerySet, text: str) -> ThreadQuerySet:
@@ -108,8 +120,11 @@ class ThreadFilter(LiveRowsFilter):
             return unlinked(queryset)
         return queryset.filter(models.Q(lead__isnull=False) | models.Q(client__isnull=False))
 
+    def filter_snoozed(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
+        return queryset.snoozed()
+
     def filter_unsent(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
-        return with_unsent_messages(queryset)
+        return with_unsent_messages(queryset) if value == "no" else with_scheduled_messages(queryset)
 
     def filter_assigned(self, queryset: ThreadQuerySet, name: str, value: str) -> ThreadQuerySet:
         return filter_by_owner(queryset, value, self.request, "assigned_to")

@@ -14,12 +14,14 @@ from django.utils import timezone
 
 from crm.exceptions import IllegalTransition
 from crm.screens.paging import Order, Page, fetch_page
-from crm.text.email_bodies.quotes import BodyPart, split_body
+from crm.screens.record_forms import LaterForm
+from crm.text.email_bodies.quotes import BodyPart, PartKind, split_body
 from crm.text.hidden_characters import strip_hidden_characters
+from crm.text.html.markup import markup_to_html
 from crm.text.html.safe_html import SafePage, make_safe_page
 from inbox.attachments import read_attachment
 from inbox.incoming.copies import DATE_UNKNOWN
-from inbox.models import FORM_ANSWERS_KEY, Message, Thread
+from inbox.models import FORM_ANSWERS_KEY, Message, MessageState, Thread
 
 MESSAGES_PER_PAGE = 100
 # The images that are shown in place, and how many bytes of them a message may have.
@@ -90,6 +92,39 @@ class DisplayedMessage:
         answers = self.message.media.get(FORM_ANSWERS_KEY)
         found = [one for one in answers if isinstance(one, dict)] if isinstance(answers, list) else []
         return [{name: text_value(one, name) for name in ("label", "value", "note")} for one in found]
+
+    @property
+    def is_composed(self) -> bool:
+        """Whether a person wrote it in the composer, where text may have mark-up."""
+        delivery = getattr(self.message, "delivery", None)
+        return delivery is not None and delivery.is_from_composer
+
+    @property
+    def shown_parts(self) -> list[tuple[BodyPart, str]]:
+        """The parts of the text, each with its HTML where its mark-up is shown."""
+        is_formatted = self.is_composed
+        return [
+            (
+                part,
+                markup_to_html(part.trimmed, opens_new_tab=True)
+                if is_formatted and part.kind == PartKind.WRITTEN
+                else "",
+            )
+            for part in self.parts
+        ]
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it waits for the time that its sender chose, and was not tried yet."""
+        delivery = getattr(self.message, "delivery", None)
+        if self.message.state != MessageState.QUEUED or delivery is None:
+            return False
+        return delivery.scheduled_for is not None and not delivery.retry_count
+
+    @property
+    def later(self) -> LaterForm:
+        """The form that changes the time at which the email leaves."""
+        return LaterForm(auto_id=f"later_{self.message.pk}_%s")
 
     @property
     def is_undated(self) -> bool:

@@ -105,7 +105,7 @@ def reply_badges(threads: QuerySet[Thread], newest: list[Thread]) -> tuple[Headl
 
 def turns_of(threads: list[Thread]) -> dict[str, datetime | None]:
     """Return what `ThreadQuerySet.oldest_turns` does, of loaded threads."""
-    open_threads = [thread for thread in threads if thread.status == ThreadStatus.OPEN]
+    open_threads = [thread for thread in threads if thread.status == ThreadStatus.OPEN and not thread.is_snoozed]
     ours = [thread.last_activity_at for thread in open_threads if thread.last_direction == Direction.IN]
     theirs = [thread.last_activity_at for thread in open_threads if thread.awaiting_reply]
     return {"needs_reply": min(ours, default=None), "waiting_on_them": min(theirs, default=None)}

@@ -18,7 +18,7 @@ from inbox.imap.polling import poll_mailbox
 from inbox.lead_signals import silence
 from inbox.lead_signals.ask_model import run_model_reading
 from inbox.lead_signals.reading_queue import READ_THREAD_JOB
-from inbox.models import EmailDelivery, Mailbox, Thread
+from inbox.models import MAX_SNOOZE, EmailDelivery, Mailbox, Thread
 from inbox.outgoing import send_queue
 from inbox.transitions import delete_removed_files
 from inbox.web_forms.limits import forget_old_counts
@@ -39,8 +39,8 @@ def send_email(message: str) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="inbox.find_lost", queueing_lock="inbox.find_lost")
 def requeue_lost_messages(timestamp: int) -> None:
-    """Queue again the emails that are due but lost their job, and those that were interrupted."""
-    send_queue.requeue_lost_deliveries(timezone.now())
+    """Queue the scheduled emails that are due, and again those that lost their job or were interrupted."""
+    send_queue.requeue_due_deliveries(timezone.now())
 
 
 @app.periodic(cron="50 3 * * *")
@@ -79,8 +79,10 @@ def repair_thread_owners(timestamp: int) -> None:
 def correct_future_dates(timestamp: int) -> None:
     """Pull back the dates that a clock which ran ahead has set: a mailbox would not be read until then."""
     pull_back_dates(Thread.everything.all(), ("last_message_at",), timezone.now(), by=MAX_CLOCK_ERROR)
+    pull_back_dates(Thread.everything.all(), ("snoozed_until",), timezone.now(), by=MAX_SNOOZE)
     pull_back_dates(Mailbox.everything.all(), ("next_sync_at",), timezone.now(), by=MAX_CLOCK_ERROR)
-    pull_back_dates(EmailDelivery.objects.filter(finished_at=None), ("run_after",), timezone.now(), by=MAX_CLOCK_ERROR)
+    at_once = EmailDelivery.objects.filter(finished_at=None, scheduled_for=None)
+    pull_back_dates(at_once, ("run_after",), timezone.now(), by=MAX_CLOCK_ERROR)
 
 
 @app.periodic(cron="* * * * *")

@@ -50,6 +50,8 @@ STORED_COLUMNS = {
     "last_direction": "text",
     "message_count": "integer",
     "awaiting_reply": "boolean",
+    "snoozed_until": "timestamptz",
+    "snoozed_by_id": "uuid",
     "metadata": "jsonb",
 }
 STORE_THREADS_SQL = f"""
@@ -156,6 +158,7 @@ def apply_message(thread: Thread, message: Message) -> None:
     with_new_words = update_sentiment([thread.pk]) if is_inbound_contact(message) else set()
     record_reopened([thread] if is_reopened else [])
     notify_answered([message])
+    record_woken([thread])
     queue_changed_threads([thread], with_new_words)
 
 
@@ -163,6 +166,7 @@ def apply_messages(thread: Thread, messages: Iterable[Message], earlier: Iterabl
     """Move the dates of `thread` for `messages`; return whether it is reopened. In memory.
 
     `earlier` are the stored messages; they are needed if `messages` are out of order. Closing words reopen nothing.
+    A new message from the other side ends a snooze.
     """
     is_reopened, messages = False, list(messages)
     delivered = [one.sent_at for one in messages if one.state in DELIVERED_STATES]
@@ -172,6 +176,9 @@ def apply_messages(thread: Thread, messages: Iterable[Message], earlier: Iterabl
         is_newest = advance_dates(thread, row)
         if is_newest and thread.last_direction == Direction.IN and not row.is_closing and is_closed(thread):
             thread.status, is_reopened = ThreadStatus.OPEN, True
+        if is_newest and (row.direction == Direction.IN or thread.came_back_at):
+            thread.was_woken = thread.was_woken or thread.is_snoozed
+            thread.end_snooze()
     if earlier:
         set_turn(thread, turn_after([*earlier, *rows]))
     return is_reopened
@@ -199,6 +206,23 @@ def record_reopened(threads: Iterable[Thread]) -> None:
                 summary=f"New message in “{one}”: open again",
             )
             for one in threads
+        ]
+    )
+
+
+def record_woken(threads: Iterable[Thread]) -> None:
+    """Record in the activity log the end of the snooze of those of `threads` that a new message woke."""
+    save_entries(
+        [
+            build_entry(
+                one,
+                "woken",
+                timeline_owner=timeline_owner_of(one),
+                by=SYSTEM_ACTOR,
+                summary=f"New message in “{one}”: no longer snoozed",
+            )
+            for one in threads
+            if one.was_woken
         ]
     )
 

@@ -25,7 +25,7 @@ class ChangeLeadStage(ActionForm):
     """Move a lead to another stage."""
 
     verb, label, permission, icon = "stage", "Change stage", "leads.change_lead", "flag"
-    place = ActionPlace.VALUE
+    place, value = ActionPlace.VALUE, ("stage", "status_id")
 
     @classmethod
     def is_applicable(cls, record: Lead) -> bool:
@@ -45,6 +45,13 @@ class ChangeLeadStage(ActionForm):
         stage = self.fields["stage"]
         stage.choices = list(iter(stage.choices))
         self.initial.setdefault("stage", self.following_stage())
+
+    @classmethod
+    def saved_data(cls, record: Lead) -> dict[str, str]:
+        """Return the stage, with what a closed one needs."""
+        loss = {"loss_reason": record.loss_reason or "", "loss_notes": record.loss_notes}
+        closed = {"without_client": "1"} if record.status.category == StageCategory.WON else {}
+        return {**super().saved_data(record), **loss, **closed}
 
     def following_stage(self) -> str | None:
         """Return the key of the stage after that of the lead, None if there is none."""
@@ -98,7 +105,7 @@ class AssignLead(ActionForm):
     """Change the owner of a lead."""
 
     verb, label, permission, icon = "assign", "Assign", "leads.reassign_lead", "person_add"
-    place = ActionPlace.VALUE
+    place, value = ActionPlace.VALUE, ("owner", "assigned_to_id")
 
     owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Unassigned")
 
@@ -121,7 +128,7 @@ class SetTierOverride(ActionForm):
     """Set the tier of a lead by hand, or let the score decide again."""
 
     verb, label, permission, icon = "tier", "Set tier", "leads.change_lead", "local_fire_department"
-    place = ActionPlace.MENU
+    place, value = ActionPlace.MENU, ("tier", "tier_override")
 
     tier = forms.ChoiceField(
         choices=[*Tier.choices, ("", "Set by score")],
@@ -201,8 +208,7 @@ class ChangeTaskStatus(ActionForm):
     """Set the status of a task."""
 
     verb, label, permission, icon = "move", "Set status", "leads.change_task", "flag"
-
-    primary = True
+    primary, value = True, ("status", "status")
 
     status = forms.ChoiceField(choices=TaskStatus.choices)
 

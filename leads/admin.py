@@ -15,14 +15,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from unfold.admin import ModelAdmin
 
-from crm.models import Client, User
+from crm.models import User
 from crm.records.consent import closed_channel_labels
 from crm.screens.charts import ListChart
 from crm.screens.duplicates.warning import DuplicateWarningMixin
-from crm.screens.export import ExportColumn, ListExport, visible_name
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.screens.json_forms.schema import Schema
-from crm.screens.lists import Column, Tab
+from crm.screens.lists import Column, KeysetChangeList, Tab, optional_column
 from crm.screens.merging import MergeViewsMixin
 from crm.screens.paging import Order
 from crm.screens.pickers import LinkInline
@@ -39,8 +38,6 @@ from leads.action_forms import (
     AssignLead,
     AssignLeadToMe,
     ChangeLeadStage,
-    ChangeTaskStatus,
-    CompleteTask,
     DeleteLead,
     RemoveLeadTag,
     SetLeadField,
@@ -50,7 +47,7 @@ from leads.conversion.forms import UndoConversion
 from leads.conversion.screen import conversion_page
 from leads.conversion.transitions import pass_on_refusals
 from leads.exporting.columns import LEAD_EXPORT
-from leads.filters import NO_TIER, LeadFilter, TaskFilter
+from leads.filters import NO_TIER, LeadFilter
 from leads.forms import (
     SHOW_LINE,
     LeadForm,
@@ -79,9 +76,10 @@ from leads.policies.screen import PolicyAdmin
 from leads.prediction.screen import PredictionModelAdmin, probability_explanation
 from leads.scoring.explanation import score_explanation
 from leads.scoring.screen import ScoringPolicyAdmin
-from leads.screens.board import board_context, move_card
+from leads.screens.board import BoardList, board_context, more_cards, move_card
 from leads.screens.line_data import line_sections
-from leads.transitions import add_task, create_lead, refresh_field_signals
+from leads.screens.tasks import TaskAdmin
+from leads.transitions import create_lead, refresh_field_signals
 
 ID_SORT_KEY = {"id": models.F("id")}
 MAX_TASKS_ON_PAGE = 20
@@ -92,6 +90,7 @@ admin.site.register(InsuranceType, InsuranceTypeAdmin)
 admin.site.register(Policy, PolicyAdmin)
 admin.site.register(ScoringPolicy, ScoringPolicyAdmin)
 admin.site.register(PredictionModel, PredictionModelAdmin)
+admin.site.register(Task, TaskAdmin)
 
 
 def tier_tab(tier: str, label: str) -> Tab:
@@ -106,7 +105,7 @@ class StakeholderInline(LinkInline):
 @admin.register(Lead)
 class LeadAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeViewsMixin, RecordAdmin):
     form = LeadForm
-    list_links = (("leads_lead_board", "view_kanban", "Board"),)
+    list_views = (("leads_lead_board", "view_kanban", "Board"),)
     menu_links = (TAGS_LINK,)
     is_importable = True
     filterset_class = LeadFilter
@@ -144,14 +143,21 @@ class LeadAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeV
         "insurance_type__form_schema",
     )
     columns = (
-        Column("Lead"),
-        Column("Tier", "priority"),
-        Column("Score"),
-        Column("Stage"),
-        Column("Line"),
-        Column("Owner"),
-        Column("Weighted value", "value", "num"),
-        Column("Last contact", "heard", "num"),
+        Column("Lead", exports=("Name", "Company")),
+        Column("Tier", "priority", exports=("Current tier",)),
+        Column("Score", exports=("Current score",)),
+        Column("Stage", exports=("Stage",)),
+        Column("Line", exports=("Insurance type",)),
+        Column("Owner", exports=("Assigned to",)),
+        Column("Weighted value", "value", "num", exports=("Estimated value", "Win probability")),
+        Column("Last contact", "heard", "num", exports=("Last contact",)),
+        optional_column("Email", "Email"),
+        optional_column("Phone", "Phone"),
+        optional_column("Source", "Source type"),
+        optional_column("Expected close", "Expected close date"),
+        optional_column("Created", "Created at", order="newest"),
+        optional_column("Closed", "Closed at"),
+        optional_column("Tags", "Tags"),
     )
     orders = {
         "priority": Order("Hottest first", {**PRIORITY_SORT_KEYS, **ID_SORT_KEY}),
@@ -217,6 +223,7 @@ class LeadAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeV
         wrap = self.admin_site.admin_view
         return [
             path("board/", wrap(require_safe(self.board)), name="leads_lead_board"),
+            path("board/cards/", wrap(require_safe(self.board_cards)), name="leads_lead_board_cards"),
             path("board/move/", wrap(require_POST(self.board_move)), name="leads_lead_board_move"),
             path("<uuid:pk>/convert/", wrap(self.convert), name="leads_lead_convert"),
             *super().get_urls(),
@@ -225,8 +232,18 @@ class LeadAdmin(FieldEditMixin, PrivacyViewsMixin, DuplicateWarningMixin, MergeV
     def board(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        context = {**self.admin_site.each_context(request), **board_context(request), "opts": self.opts}
+        board_list = self.get_changelist_instance(request)
+        context = {**self.admin_site.each_context(request), **board_context(request, board_list), "opts": self.opts}
         return TemplateResponse(request, "leads/board.html", context)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        is_board = request.path == reverse("admin:leads_lead_board")
+        return BoardList if is_board else super().get_changelist(request, **kwargs)
+
+    def board_cards(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return more_cards(request)
 
     def board_move(self, request: HttpRequest) -> HttpResponse:
         if not self.has_change_permission(request):
@@ -333,48 +350,6 @@ def stale_days(lead: Lead) -> int | None:
     limit = lead.status.stale_after_days
     days = (timezone.now() - (lead.last_contact_at or lead.created_at)).days
     return days if lead.is_open and limit is not None and days > limit else None
-
-
-@admin.register(Task)
-class TaskAdmin(RecordAdmin):
-    filterset_class = TaskFilter
-    search_label = "Search tasks"
-    add_icon = "add_task"
-    row_template = "leads/task_row.html"
-    page_template = "leads/task_page.html"
-    list_select_related = ("assignee", "lead", "client")
-    columns = (Column("Task"), Column("Status"), Column("Due", "due"), Column("Assignee"), Column("For"))
-    orders = {
-        "due": Order("Next due first", {"due": DUE_SORT_KEY, **ID_SORT_KEY}, descending=False),
-        "newest": Order("Newest first", ID_SORT_KEY),
-    }
-    tabs = (
-        Tab("Unfinished", {}, lambda tasks, user: tasks.live().unfinished()),
-        Tab("Mine", {"assignee": "me"}, lambda tasks, user: tasks.live().unfinished().filter(assignee=user)),
-        Tab("Done", {"status": "DONE"}, lambda tasks, user: tasks.live().filter(status="DONE")),
-    )
-    page_actions = (CompleteTask, ChangeTaskStatus)
-    bulk_actions = (ChangeTaskStatus,)
-    list_export = ListExport(
-        (
-            ExportColumn("Title", "title"),
-            ExportColumn("Description", "description"),
-            ExportColumn("Status", "status"),
-            ExportColumn("Due on", "due_on"),
-            ExportColumn("Assignee", "assignee__username"),
-            ExportColumn("Lead", "lead_name"),
-            ExportColumn("Client", "client_name"),
-        ),
-        prepare=lambda tasks, user: tasks.select_related("assignee").annotate(
-            lead_name=visible_name(Lead, "lead", "contact_name", user),
-            client_name=visible_name(Client, "client", "name", user),
-        ),
-    )
-    autocomplete_fields = ("lead", "client", "project")
-    fields = ("title", "description", ("due_on", "assignee"), "lead", "client", "project", "loaded_digest")
-
-    def create_record(self, request: HttpRequest, row: Task) -> None:
-        add_task(row, by=request.user)
 
 
 @admin.register(LeadStatus)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from crm.models import Client
 from crm.records.timeline import Position, TimelinePage, load_target_timeline
 from crm.screens.action_forms import ActionForm
-from crm.screens.action_views import safe_next_url
+from crm.screens.action_values import safe_next_url
 from crm.screens.lists import Column, Tab
 from crm.screens.paging import Order, fetch_page
 from crm.screens.record_admin import RecordAdmin
@@ -37,6 +37,7 @@ from suggestions.screens.action_forms import (
     UseOriginal,
 )
 from suggestions.screens.attempts import scheduled_at
+from suggestions.screens.composer_reply import use_reply_view
 from suggestions.screens.dashboard import waiting_view
 from suggestions.screens.existing_records import link_instead_view
 from suggestions.screens.presenters import (
@@ -160,12 +161,16 @@ class SuggestionAdmin(RecordAdmin):
                 wrap(require_POST(self.link_instead)),
                 name="suggestions_suggestion_link_instead",
             ),
+            path("<uuid:pk>/use/", wrap(require_POST(self.use_reply)), name="suggestions_suggestion_use"),
             path("<uuid:pk>/preview/", wrap(self.preview_view), name="suggestions_suggestion_preview"),
             *super().get_urls(),
         ]
 
     def link_instead(self, request: HttpRequest, pk: UUID, table: str, key: UUID) -> HttpResponse:
         return link_instead_view(request, self.get_visible_object(request, pk), table, key)
+
+    def use_reply(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        return use_reply_view(request, self.get_visible_object(request, pk))
 
     def preview_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Show what the edited content would send; nothing is decided or saved."""

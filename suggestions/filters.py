@@ -13,6 +13,7 @@ from django.utils import timezone
 from crm.models import Client
 from crm.screens.filters import (
     MIN_SEARCH_LENGTH,
+    DayFilter,
     LiveRowsFilter,
     RelatedRecordFilter,
     filter_by_owner,
@@ -50,6 +51,7 @@ QUEUE_STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], mode
         lambda rows, now: rows.filter(status__in=[*APPROVED_STATUSES, SuggestionStatus.REJECTED]),
     ),
     "policy": ("Automatic", lambda rows, now: rows.auto_approved()),
+    "edited": ("Approved with changes", lambda rows, now: rows.filter(status=SuggestionStatus.MODIFIED)),
     "approved": ("Approved", lambda rows, now: rows.filter(status__in=APPROVED_STATUSES)),
     "rejected": ("Rejected", lambda rows, now: rows.filter(status=SuggestionStatus.REJECTED)),
     "all": ("All", lambda rows, now: rows),
@@ -57,6 +59,9 @@ QUEUE_STATES: dict[str, tuple[str, Callable[[SuggestionQuerySet, datetime], mode
 TAB_STATES = (WAITING_STATE, "failed", "decided", "policy")
 # An archive only grows, so its tab shows no count.
 UNCOUNTED_STATES = ("decided", "policy")
+
+
+BY_PEOPLE, BY_POLICY = "people", "policy"
 
 
 class SuggestionFilter(LiveRowsFilter):
@@ -78,6 +83,13 @@ class SuggestionFilter(LiveRowsFilter):
     newer = django_filters.NumberFilter(
         method="filter_newer_than", label="Newer than (days)", min_value=1, max_value=36_500, decimal_places=0
     )
+    decided_by = django_filters.ChoiceFilter(
+        method="filter_by_decider",
+        label="Decided by",
+        choices=[(BY_PEOPLE, "A person"), (BY_POLICY, "The policy")],
+    )
+    decided_from = DayFilter(field_name="reviewed_at", lookup_expr="gte", label="Decided from")
+    decided_to = DayFilter(field_name="reviewed_at", lookup_expr="lte", label="Decided to")
     lead = RelatedRecordFilter(Lead)
     client = RelatedRecordFilter(Client)
     thread = RelatedRecordFilter(Thread)
@@ -122,6 +134,9 @@ class SuggestionFilter(LiveRowsFilter):
 
     def filter_by_owner(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
         return filter_by_owner(queryset, value, self.request, "owner")
+
+    def filter_by_decider(self, queryset: models.QuerySet, name: str, value: str) -> models.QuerySet:
+        return queryset.filter(reviewed_at__isnull=False, reviewed_by__isnull=value == BY_POLICY)
 
     def filter_by_confidence(self, queryset: models.QuerySet, name: str, value: Any) -> models.QuerySet:
         return queryset.filter(confidence__gte=value / 100)

@@ -127,6 +127,7 @@ class AssignTicket(ActionForm):
     """Change the assignee of a ticket."""
 
     verb, label, permission, icon = "assign", "Assign", REASSIGN_PERMISSION, "person_add"
+    value = ("assignee", "assigned_to_id")
 
     assignee = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Unassigned")
 
@@ -149,6 +150,7 @@ class PrioritiseTicket(ActionForm):
     """Change the priority of a ticket, and with it the due times."""
 
     verb, label, permission, icon = "priority", "Set priority", CHANGE_PERMISSION, "low_priority"
+    value = ("priority", "priority")
 
     priority = forms.ChoiceField(choices=TicketPriority.choices, help_text="The due times change with the priority.")
 

@@ -18,7 +18,7 @@ from crm.records.timeline import Position, TimelineLine, TimelinePage, load_targ
 from crm.screens.charts import ListChart
 from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.export import ExportColumn, ListExport, visible_name
-from crm.screens.lists import Column, Tab
+from crm.screens.lists import Column, Tab, optional_column
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
 from inbox.message_view import DisplayedMessage, display_message, load_message_page
@@ -74,12 +74,17 @@ class SupportTicketAdmin(RecordAdmin):
         *UNSHOWN_LEAD_FIELDS,
     )
     columns = (
-        Column("Ticket"),
-        Column("Customer"),
-        Column("Priority"),
-        Column("Status"),
-        Column("Assignee"),
-        Column("Due", "due"),
+        Column("Ticket", exports=("Number", "Subject")),
+        Column("Customer", exports=("Client", "Lead")),
+        Column("Priority", exports=("Priority",)),
+        Column("Status", exports=("Status",)),
+        Column("Assignee", exports=("Assigned to",)),
+        Column("Due", "due", exports=("Due",)),
+        optional_column("Issue type", "Issue type"),
+        optional_column("Created", "Created at", order="newest"),
+        optional_column("First response", "First response"),
+        optional_column("Resolved", "Resolved at"),
+        optional_column("Satisfaction", "Satisfaction"),
     )
     orders = {
         "due": Order("Next due first", {"due": DUE_ORDER, **ID_ORDER}, descending=False),

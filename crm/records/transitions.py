@@ -1,6 +1,6 @@
 """Transitions shared by all records."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,8 @@ from django.db.models.functions import Now
 from django.http import QueryDict
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors_as_invalid_input
-from crm.models import CustomField, KindChangeValue, SavedView, User
+from crm.models import CustomField, KindChangeValue, ListColumns, SavedView, User
+from crm.models.list_columns import MAX_LIST_COLUMNS
 from crm.records.activity import Actor, record
 from crm.records.base import Record
 from crm.records.custom_fields.reference_moves import empty_values
@@ -352,6 +353,28 @@ def delete_saved_view(view: SavedView, *, by: User) -> None:
     """
     if SavedView.objects.filter(pk=view.pk, owner=by).update(deleted_at=Now()) != 1:
         raise IllegalTransition("This view belongs to another user or is already deleted.")
+
+
+@transaction.atomic
+def save_list_columns(user: User, table: str, names: Sequence[str], *, by: User) -> None:
+    """Save the columns that `user` wants to see in the list of `table`, a model label; none mean its default.
+
+    Raises:
+        NotPermitted: `by` is another user.
+        InvalidInput: there are too many columns, or there is no such list.
+    """
+    if by.pk != user.pk:
+        raise NotPermitted(f"{by} may not choose the columns of {user}.")
+    names = list(dict.fromkeys(name for name in map(strip_nul, names) if name))
+    if len(names) > MAX_LIST_COLUMNS:
+        raise InvalidInput(f"A list shows at most {MAX_LIST_COLUMNS} columns. You chose {len(names)}.")
+    if table not in {model._meta.label_lower for model in apps.get_models()}:
+        raise InvalidInput("This list does not exist.")
+    if not names:
+        ListColumns.objects.filter(user=user, table=table).delete()
+        return
+    with errors_as_invalid_input():
+        ListColumns.objects.update_or_create(user=user, table=table, defaults={"names": names})
 
 
 def record_export(rows: str, filters: dict[str, str], *, by: User) -> None:

@@ -46,6 +46,9 @@ class ActionForm(forms.Form, metaclass=ActionFormType):
     place: ClassVar[ActionPlace] = ActionPlace.BUTTON
     # The key that opens its form on the page.
     key: ClassVar[str] = ""
+    # The field of the form and the column of the record, of an action that sets one value. It can be taken in the place
+    # of the value, and undone by setting the earlier value.
+    value: ClassVar[tuple[str, str] | None] = None
     # Completes the confirmation of a bulk action: "8 leads updated."
     past_tense: ClassVar[str] = "updated"
     # Whether a bulk action lists the outcome of each record.
@@ -68,20 +71,47 @@ class ActionForm(forms.Form, metaclass=ActionFormType):
     def perform(self, record: models.Model, by: User) -> str:
         """Call the transition and return the confirmation."""
 
+    @classmethod
+    def saved_value(cls, record: models.Model) -> str:
+        """Return the value that `record` has, as the form sends it."""
+        value = getattr(record, cls.value[1])
+        return "" if value is None else str(value)
+
+    @classmethod
+    def saved_data(cls, record: models.Model) -> dict[str, str]:
+        """Return what the form would have to send for `record` to become as it is now."""
+        return {cls.value[0]: cls.saved_value(record)}
+
+    @property
+    def expected(self) -> str:
+        """The value that the record has while the form is shown: only another change of it is a conflict."""
+        return self.saved_value(self.record) if self.value and self.record is not None else ""
+
     def bulk_summary(self, count: int, opts: Options) -> str:
         """Return the confirmation for `count` records of the model of `opts`, such as "8 leads reassigned."."""
-        noun = opts.verbose_name if count == 1 else opts.verbose_name_plural
-        return f"{count:,} {noun} {self.past_tense}."
+        return f"{count:,} {noun_for(opts, count)} {self.past_tense}."
 
 
-def report(request: HttpRequest, outcomes: Iterable[str | ActionRefused], form: ActionForm, opts: Options) -> None:
+def noun_for(opts: Options, count: int) -> str:
+    """Return the name of `count` records of the model of `opts`."""
+    return str(opts.verbose_name if count == 1 else opts.verbose_name_plural)
+
+
+def report(
+    request: HttpRequest,
+    outcomes: Iterable[str | ActionRefused],
+    form: ActionForm,
+    opts: Options,
+    undo_button: str = "",
+) -> None:
     """Report how many records `form` changed (one by one if `report_each`), and the reason of each refusal."""
     outcomes = list(outcomes)
     errors = [str(outcome) for outcome in outcomes if isinstance(outcome, ActionRefused)]
     succeeded = [outcome for outcome in outcomes if not isinstance(outcome, ActionRefused)]
     if succeeded:
         summary = form.bulk_summary(len(succeeded), opts)
-        messages.success(request, collapsible_list(summary, succeeded if form.report_each else []))
+        listed = collapsible_list(summary, succeeded if form.report_each else [])
+        messages.success(request, format_html("{} {}", listed, undo_button) if undo_button else listed)
     for reason in errors[:MAX_ERROR_MESSAGES]:
         messages.error(request, reason)
     if unlisted_errors := errors[MAX_ERROR_MESSAGES:]:

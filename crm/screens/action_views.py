@@ -1,6 +1,5 @@
-"""The views of a record's actions: one record's action page, and actions on selected rows of a list."""
+"""The views of a record's actions: the page of an action, and the form in the place of a value."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 from uuid import UUID
@@ -16,23 +15,21 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.module_loading import import_string
 from django.utils.text import capfirst
 
 from crm.exceptions import ActionRefused
 from crm.records import transitions
 from crm.records.owners import rows_left_by
-from crm.screens.action_forms import MAX_BULK_ROWS, ActionForm, attempt, report
+from crm.screens.action_forms import ActionForm
+from crm.screens.action_values import is_in_place, perform_action, safe_next_url
+from crm.screens.bulk_actions.views import BulkActionsMixin
 
-MAX_NEXT_URL_LENGTH = 2_000
 
-
-class ActionViewsMixin:
+class ActionViewsMixin(BulkActionsMixin):
     """For the admin class of a record: the actions of its page, of its list, and of its deleted rows."""
 
     page_actions: ClassVar[tuple[type[ActionForm], ...]] = ()
-    bulk_actions: ClassVar[tuple[type[ActionForm], ...]] = ()
 
     def user_can(self, request: HttpRequest, verb: str) -> bool:
         return request.user.has_perm(transitions.permission_name(self.model, verb))
@@ -70,6 +67,17 @@ class ActionViewsMixin:
             form.url = self.action_url(row, form.verb)
         return action_forms
 
+    def row_actions(self, request: HttpRequest) -> dict[str, type[ActionForm]]:
+        """Return the actions that a row of the list offers in the place of the value that they set."""
+        if IS_POPUP_VAR in request.GET:
+            return {}
+        actions = self.record_actions()
+        return {form.verb: form for form in actions if form.value and request.user.has_perm(form.permission)}
+
+    def edits_fields_in_list(self, request: HttpRequest) -> bool:
+        """Whether a row of the list offers to change fields in the place of their values."""
+        return False
+
     def action_url(self, row: models.Model, verb: str) -> str:
         name = f"{self.opts.app_label}_{self.opts.model_name}_do"
         return reverse(f"{self.admin_site.name}:{name}", args=[row.pk, verb])
@@ -80,12 +88,13 @@ class ActionViewsMixin:
         action_classes = {form.verb: form for form in (*self.record_actions(), *self.deleted_row_actions())}
         if verb not in action_classes or not request.user.has_perm(action_classes[verb].permission):
             raise PermissionDenied
+        if is_in_place(request, action_classes[verb]):
+            return self.render_value_form(request, row, action_classes[verb])
         post_data = request.POST if request.method == "POST" else None
         form = action_classes[verb](post_data, user=request.user, record=row, initial=request.GET.dict())
-        back = self.page_url(row)
         if form.is_bound and form.is_valid():
             try:
-                messages.success(request, form.perform(row, request.user))
+                messages.success(request, perform_action(request, form, row, self.action_url(row, verb)))
                 return HttpResponseRedirect(self.success_url(request, row, verb))
             except ActionRefused as error:
                 form.add_error(None, str(error))
@@ -95,10 +104,25 @@ class ActionViewsMixin:
             "opts": self.opts,
             "original": row,
             "form": form,
-            "back": back,
+            "back": safe_next_url(request.GET.get("next"), self.page_url(row)),
         }
         status = 422 if form.is_bound else 200
         return TemplateResponse(request, "crm/action.html", context, status=status)
+
+    def render_value_form(self, request: HttpRequest, row: models.Model, form_class: type[ActionForm]) -> HttpResponse:
+        """Return the one field of an action that sets a value, for the place of the value.
+
+        What the value needs besides, such as the reason for a loss, the page of the action asks for.
+        """
+        initial = form_class.saved_data(row)
+        form = form_class(user=request.user, record=row, initial=initial)
+        context = {
+            "form": form,
+            "field": form[form_class.value[0]],
+            "action": self.action_url(row, form.verb),
+            "back": self.page_url(row),
+        }
+        return TemplateResponse(request, "crm/value_form.html", context)
 
     def success_url(self, request: HttpRequest, row: models.Model, verb: str) -> str:
         """Return the page to show after an action: the page that held the form, if it is on this site."""
@@ -110,57 +134,6 @@ class ActionViewsMixin:
             make_deleted_row_action(self.model, "restore", "Restore"),
             make_deleted_row_action(self.model, "purge", "Delete permanently", PurgeForm),
         )
-
-    # Actions on selected rows
-
-    def get_actions(self, request: HttpRequest) -> dict[str, tuple[Callable[..., Any], str, str]]:
-        if IS_POPUP_VAR in request.GET:
-            return {}
-        return {
-            form.verb: (self.make_bulk_action(form), form.verb, form.label)
-            for form in self.bulk_actions
-            if request.user.has_perm(form.permission)
-        }
-
-    def make_bulk_action(self, form_class: type[ActionForm]) -> Callable[..., HttpResponse | None]:
-        """Return an admin action that shows the form once, then performs it on each selected row."""
-
-        def run(_: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
-            rows = list(queryset[: MAX_BULK_ROWS + 1])
-            if len(rows) > MAX_BULK_ROWS:
-                messages.error(
-                    request, f"Select at most {MAX_BULK_ROWS:,} at once. Narrow the list down with a filter."
-                )
-                return None
-            form = form_class(request.POST if "apply" in request.POST else None, user=request.user)
-            if form.is_bound and form.is_valid():
-                report(request, [attempt(form, row, request.user) for row in rows], form, self.opts)
-                return None
-            noun = self.opts.verbose_name if len(rows) == 1 else self.opts.verbose_name_plural
-            context = {
-                **self.admin_site.each_context(request),
-                "title": f"{form.label}: {len(rows):,} {noun}",
-                "opts": self.opts,
-                "form": form,
-                "rows": rows[:20],
-                "more": len(rows) - 20,
-                "selected": request.POST.getlist("_selected_action"),
-                "across": request.POST.get("select_across", "0"),
-                "back": request.get_full_path(),
-            }
-            return TemplateResponse(request, "crm/bulk_action.html", context)
-
-        return run
-
-
-def safe_next_url(next_url: str | None, default: str) -> str:
-    """Return `next_url` if it is a path of this site and not too long, else `default`.
-
-    Backslashes and control characters, which browsers read as slashes or leave out, make it another site's.
-    """
-    is_plain = next_url and next_url.startswith("/") and next_url.isprintable() and "\\" not in next_url
-    is_local = is_plain and url_has_allowed_host_and_scheme(next_url, allowed_hosts=None)
-    return next_url if is_local and len(next_url) <= MAX_NEXT_URL_LENGTH else default
 
 
 def drop_invalid_keys(post_data: QueryDict) -> QueryDict:
@@ -215,6 +188,7 @@ def make_deleted_row_action(
         label = action_label
         permission = transitions.permission_name(model, action)
         danger = action == "purge"
+        past_tense = "restored" if action == "restore" else "permanently deleted"
 
         def perform(self, record: models.Model, by: Any) -> str:
             getattr(transitions, action)(record, by=by, **getattr(self, "options", {}))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,15 +15,14 @@ from django.http import HttpRequest
 from unfold.views import ChangeList
 
 from crm.exceptions import InvalidInput
-from crm.models import FieldUse, SavedView, User
-from crm.records.base import can_see_everyone
-from crm.records.field_usage import count_use
-from crm.records.json_keys import key_path
-from crm.screens.custom_fields.filter_plans import FilterPlan
-from crm.screens.custom_fields.filters import parameter_name
-from crm.screens.custom_fields.list_columns import CustomColumnsMixin
+from crm.models import SavedView, User
+from crm.screens.columns.change_list import ORDER_PARAM, ColumnsMixin
+from crm.screens.columns.choice import COLUMN_PARAM
+from crm.screens.columns.column import Column as Column
+from crm.screens.columns.column import optional_column as optional_column
 from crm.screens.custom_fields.schema_requests import describe_slow_list
-from crm.screens.filter_sheet import QUESTIONS_PARAM, build_filter_sheet
+from crm.screens.filter_bar.chips import FILTER_SHEET_PARAM, FilterBarMixin
+from crm.screens.filter_bar.sheet import QUESTIONS_PARAM
 from crm.screens.filters import describe_unknown_filters
 from crm.screens.paging import (
     CappedCount,
@@ -37,17 +36,10 @@ from crm.screens.paging import (
     time_limit,
 )
 
-AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COUNT_PARAM, COUNT_ALL, FILTER_SHEET_PARAM = (
-    "after",
-    "before",
-    "order",
-    "count",
-    "all",
-    "sheet",
-)
+AFTER_PARAM, BEFORE_PARAM, COUNT_PARAM, COUNT_ALL = "after", "before", "count", "all"
 # Django's own parameters of a list, and those of the record pages that a list opens.
 LIST_PARAMS = frozenset(
-    {AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COUNT_PARAM, FILTER_SHEET_PARAM, QUESTIONS_PARAM}
+    {AFTER_PARAM, BEFORE_PARAM, ORDER_PARAM, COLUMN_PARAM, COUNT_PARAM, FILTER_SHEET_PARAM, QUESTIONS_PARAM}
     | {ERROR_FLAG, PAGE_VAR, ALL_VAR}
     | {IS_POPUP_VAR, TO_FIELD_VAR, "_source_model", "_changelist_filters", "edit"}
 )
@@ -70,20 +62,7 @@ class Tab:
     order: str = ""
 
 
-# In characters; a longer heading of a custom field is broken into lines.
-LONG_HEADING = 24
-
-
-@dataclass(frozen=True)
-class Column:
-    """The heading of a column; `order` names the Order that a click on it switches to."""
-
-    label: str
-    order: str = ""
-    css_class: str = ""
-
-
-class KeysetChangeList(CustomColumnsMixin, ChangeList):
+class KeysetChangeList(ColumnsMixin, FilterBarMixin, ChangeList):
     """Django's change list with our filters and pages. `own_params` are parameters of the address beside filters."""
 
     own_params = LIST_PARAMS
@@ -107,7 +86,7 @@ class KeysetChangeList(CustomColumnsMixin, ChangeList):
             messages.error(request, sentence)
         if self.model_admin.list_select_related:
             queryset = queryset.select_related(*self.model_admin.list_select_related)
-        shown = {"custom_fields"} if self.custom_columns() else set()
+        shown = self.column_choice.json_columns()
         return queryset.defer(*(name for name in self.model_admin.list_defer if name not in shown))
 
     def get_results(self, request: HttpRequest) -> None:
@@ -126,14 +105,6 @@ class KeysetChangeList(CustomColumnsMixin, ChangeList):
         self.views = list(
             SavedView.objects.visible_to(request.user).filter(table=self.opts.label_lower).order_by("name", "id")[:50]
         )
-
-    def count_uses(self, order: Order, user: User) -> None:
-        """Count the keys of JSON columns that this page shows as columns or sorts by."""
-        table = self.opts.label_lower
-        if columns := self.custom_columns():
-            count_use(FieldUse.SHOWN, table, "custom_fields", (key_path(column.key) for column in columns), user)
-        for column, key in order.json_keys():
-            count_use(FieldUse.SORTED, table, column, [key], user)
 
     def available_orders(self) -> dict[str, Order]:
         """Return the orders that this list offers, the default first."""
@@ -167,7 +138,7 @@ class KeysetChangeList(CustomColumnsMixin, ChangeList):
         """Return the address that exports these rows in this order; empty if the user may not."""
         if not self.result_list or not self.model_admin.can_export(self.request):
             return ""
-        return "export/?" + urlencode([*self.active_params(), (ORDER_PARAM, self.order_name)])
+        return "export/?" + urlencode([*self.link_params(), (ORDER_PARAM, self.order_name)])
 
     def has_filters_beyond_tab(self) -> bool:
         """Whether any filter is in force besides the tab's own."""
@@ -176,7 +147,7 @@ class KeysetChangeList(CustomColumnsMixin, ChangeList):
     def count_all_url(self) -> str:
         """Return the address of this page with an exact count; empty if the count is exact."""
         return (
-            "?" + urlencode([*self.active_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM), (COUNT_PARAM, COUNT_ALL)])
+            "?" + urlencode([*self.link_params(ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM), (COUNT_PARAM, COUNT_ALL)])
             if self.result_total.is_capped
             else ""
         )
@@ -223,7 +194,7 @@ class KeysetChangeList(CustomColumnsMixin, ChangeList):
         """
         tabs = [tab for tab in self.model_admin.tabs if not tab.permission or request.user.has_perm(tab.permission)]
         names, current = self.tab_param_names(), self.current_tab()
-        active_params = [(k, v) for k, v in self.active_params(ORDER_PARAM) if k not in names]
+        active_params = [(k, v) for k, v in self.link_params(ORDER_PARAM) if k not in names]
         counted = (
             {} if self.has_filters_beyond_tab() else {str(n): tab for n, tab in enumerate(tabs) if tab.rows_to_count}
         )
@@ -286,113 +257,35 @@ class KeysetChangeList(CustomColumnsMixin, ChangeList):
         custom_fields = getattr(self.filterset, "custom_fields", None)
         return custom_fields is not None and key in custom_fields.data
 
-    def filter_plan(self, key: str) -> FilterPlan | None:
-        """Return how a filter finds its rows. Only users who see every record read how many the table has."""
-        plan = self.filterset.custom_fields.plan(key)
-        return plan if plan is None or can_see_everyone(self.request.user) else replace(plan, table_rows=None)
-
-    def chips(self) -> list[dict[str, Any]]:
-        """Return label and value of each filter in force, with the link that removes it, and how it finds its rows."""
-        chips, tab, described = [], self.current_tab(), {"tags_mode"}
-        for key, value in self.active_params():
-            if key in described or (tab and key in tab.params):
-                continue
-            own_params = self.filterset.custom_fields.parameters_of(key) if self.is_custom_filter(key) else {key}
-            described |= own_params
-            remaining_params = [(k, v) for k, v in self.active_params(ORDER_PARAM) if k not in own_params]
-            chips.append(
-                {
-                    "label": self.filter_label(key),
-                    **self.filter_value(key, value),
-                    "url": "?" + urlencode(remaining_params),
-                    "plan": self.filter_plan(key) if self.is_custom_filter(key) else None,
-                }
-            )
-        return chips
-
-    def filter_label(self, key: str) -> str:
-        if self.is_custom_filter(key):
-            return self.filterset.custom_fields.label(key)
-        form_field = self.filterset.form.fields.get(key)
-        return str(form_field.label) if form_field is not None else key
-
-    def filter_value(self, key: str, value: str) -> dict[str, Any]:
-        """Return the `value` that the chip of a filter shows; `badges` are choices with colours."""
-        if self.is_custom_filter(key):
-            return self.filterset.custom_fields.chip_parts(key)
-        form_field = self.filterset.form.fields.get(key)
-        for code, label in getattr(form_field, "choices", ()):
-            if str(code) == value:
-                return {"value": str(label)}
-        return {"value": value}
-
-    def columns(self) -> list[dict[str, Any]]:
-        """Return the headings; one with an order of its own is a link."""
-        active_params = self.active_params()
-        return [
-            {
-                "label": column.label,
-                "css_class": column.css_class,
-                "current": bool(column.order) and column.order == self.order_name,
-                "url": "?" + urlencode([*active_params, (ORDER_PARAM, column.order)]) if column.order else "",
-            }
-            for column in (*self.model_admin.columns, *self.custom_headings())
-        ]
-
-    def custom_headings(self) -> list[Column]:
-        """Return the headings of the custom fields; one with an index sorts."""
-        orders = self.available_orders()
-        names = [(field, parameter_name(field)) for field in self.custom_columns()]
-        return [
-            Column(field.label, name if name in orders else "", "wrap" if len(field.label) > LONG_HEADING else "")
-            for field, name in names
-        ]
-
     def orders(self) -> list[dict[str, Any]]:
         return [
             {
                 "label": order.label,
                 "current": name == self.order_name,
-                "url": "?" + urlencode([*self.active_params(), (ORDER_PARAM, name)]),
+                "url": "?" + urlencode([*self.link_params(), (ORDER_PARAM, name)]),
             }
             for name, order in self.available_orders().items()
         ]
 
     def next_url(self) -> str:
         return (
-            "?" + urlencode([*self.active_params(ORDER_PARAM), (AFTER_PARAM, self.page.next)]) if self.page.next else ""
+            "?" + urlencode([*self.link_params(ORDER_PARAM), (AFTER_PARAM, self.page.next)]) if self.page.next else ""
         )
 
     def previous_url(self) -> str:
         return (
-            "?" + urlencode([*self.active_params(ORDER_PARAM), (BEFORE_PARAM, self.page.previous)])
+            "?" + urlencode([*self.link_params(ORDER_PARAM), (BEFORE_PARAM, self.page.previous)])
             if self.page.previous
             else ""
         )
 
-    def sheet(self) -> dict[str, Any] | None:
-        """Return the filter sheet if the address asks for it, as a page without scripts does."""
-        is_open = FILTER_SHEET_PARAM in self.get or self.get.get(QUESTIONS_PARAM)
-        return build_filter_sheet(self.filterset) if is_open else None
-
     def has_search(self) -> bool:
         return "q" in self.filterset.form.fields
-
-    def has_filters_to_choose(self) -> bool:
-        """Whether the filter sheet would have anything to choose."""
-        names = {field.name for field in self.filterset.form.visible_fields()} - {"q"}
-        return bool(names) or getattr(self.filterset, "custom_fields", None) is not None
-
-    def sheet_url(self) -> str:
-        return "?" + urlencode([*self.active_params(ORDER_PARAM), (FILTER_SHEET_PARAM, "filter")])
 
     def last_row_number(self) -> int:
         return self.page.offset + len(self.page.rows)
 
-    def query_to_save(self) -> str:
-        return urlencode(self.active_params(ORDER_PARAM))
-
     def current_view(self) -> SavedView | None:
-        """Return the saved view with the same filters and order, if there is one."""
-        here = sorted(self.active_params(ORDER_PARAM))
-        return next((view for view in self.views if sorted(parse_qsl(view.query)) == here), None)
+        """Return the saved view with the same filters, order and columns, if there is one."""
+        here = [sorted(self.link_params(ORDER_PARAM)), sorted(parse_qsl(self.query_to_save()))]
+        return next((view for view in self.views if sorted(parse_qsl(view.query)) in here), None)

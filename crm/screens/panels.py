@@ -37,7 +37,8 @@ class Panel:
     """A card on a page: `template` sees `content` and `row`.
 
     With a `button_icon` its link is also a button beside the page's actions. `badges` stand in the headline.
-    `write_url` opens an email to the person of the page.
+    `write_url` opens an email to the person of the page. `composer_template` stands above the text in the composer of
+    the page, where there is one, and sees `content`.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Panel:
     button_icon: str = ""
     badges: tuple[HeadlineBadge, ...] = ()
     write_url: str = ""
+    composer_template: str = ""
 
 
 @dataclass(frozen=True)

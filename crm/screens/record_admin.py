@@ -32,7 +32,7 @@ from crm.screens.action_views import ActionViewsMixin, drop_invalid_keys, is_sof
 from crm.screens.charts.views import ChartViewMixin
 from crm.screens.custom_fields.display import custom_fields_schema
 from crm.screens.export.views import ExportViewMixin
-from crm.screens.filter_sheet import QUESTIONS_PARAM, build_filter_sheet, build_questions
+from crm.screens.filter_bar.screen import FilterViewMixin
 from crm.screens.json_forms.display import describe_value, json_column_changes
 from crm.screens.json_forms.schema import Schema
 from crm.screens.lists import Column, KeysetChangeList, Tab
@@ -67,7 +67,14 @@ class ReadOnlyMixin:
 
 
 class RecordAdmin(
-    ActionViewsMixin, ChartViewMixin, ExportViewMixin, NeighbourMixin, SearchedMixin, VisibleChoicesMixin, ModelAdmin
+    ActionViewsMixin,
+    ChartViewMixin,
+    ExportViewMixin,
+    FilterViewMixin,
+    NeighbourMixin,
+    SearchedMixin,
+    VisibleChoicesMixin,
+    ModelAdmin,
 ):
     """The admin of a record: rows by permission and visibility, actions through transitions."""
 
@@ -80,6 +87,8 @@ class RecordAdmin(
     page_template: ClassVar[str] = ""
     list_defer: ClassVar[tuple[str, ...]] = ()
     list_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+    # Other pages that show the rows of the list: the links to them take its filters along.
+    list_views: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     # Links that stand in the menu "More", so that the buttons above the list fit one line.
     menu_links: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     # Whether a file can become such records: users who may add them and import files see a link to the imports.
@@ -165,20 +174,14 @@ class RecordAdmin(
         if request.method == "POST":
             request.POST = drop_invalid_keys(request.POST)
         title = capfirst(self.opts.verbose_name_plural)
-        extra = {"title": title, "can_import": self.can_import(request), **(extra_context or {})}
+        extra = {
+            "title": title,
+            "can_import": self.can_import(request),
+            "row_actions": self.row_actions(request),
+            "edits_fields": self.edits_fields_in_list(request),
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, extra)
-
-    def filters_view(self, request: HttpRequest) -> HttpResponse:
-        """Return the filter sheet, which is fetched when it is opened because it costs more than a page of rows.
-
-        If the address names a form, return its questions only.
-        """
-        if not self.has_view_or_change_permission(request):
-            raise PermissionDenied
-        filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
-        if QUESTIONS_PARAM in request.GET:
-            return TemplateResponse(request, "crm/filter_questions.html", {"sheet": build_questions(filterset)})
-        return TemplateResponse(request, "crm/filter_fields.html", {"sheet": build_filter_sheet(filterset)})
 
     # The page of one record
 
@@ -194,7 +197,6 @@ class RecordAdmin(
             *([chart] if self.list_chart else ()),
             path("<uuid:pk>/do/<slug:verb>/", wrap(self.action_view), name=f"{name}_do"),
             path("<uuid:pk>/timeline/", wrap(require_safe(self.timeline_view)), name=f"{name}_timeline"),
-            path("filters/", wrap(require_safe(self.filters_view)), name=f"{name}_filters"),
             *super().get_urls(),
         ]
 

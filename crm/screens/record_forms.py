@@ -1,6 +1,7 @@
 """Forms of records: they check every constraint and detect concurrent edits."""
 
 import json
+from datetime import datetime, time, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -9,12 +10,13 @@ from django.db import models
 from django.utils import timezone
 
 from crm.models import User
-from crm.records.local_time import explain_missing_time
+from crm.records.local_time import explain_missing_time, format_short_moment
 from crm.screens.custom_fields.form_field import custom_fields_field
 from crm.screens.json_forms.fields import replace_fields
 from crm.text.cleaning import normalize_line_ends
 from crm.text.numbers import parse_typed_number
 
+MORNING = time(9)
 EDIT_CONFLICT_MESSAGE = (
     "Another user changed this record after you opened it. Copy your text, reload the page and make your change again."
 )
@@ -70,6 +72,45 @@ class LocalDateTimeField(forms.DateTimeField):
         if missing := explain_missing_time(typed):
             raise forms.ValidationError(missing)
         return timezone.make_aware(typed)
+
+
+def later_times(now: datetime) -> dict[str, datetime]:
+    """Return the offered later times by name; `now` is the reader's time."""
+
+    def morning(days: int) -> datetime:
+        return timezone.make_aware(datetime.combine(now.date() + timedelta(days=days), MORNING))
+
+    return {
+        "In 3 hours": now + timedelta(hours=3),
+        "Tomorrow": morning(1),
+        "In 3 days": morning(3),
+        "Next Monday": morning(7 - now.weekday()),
+        "In 2 weeks": morning(14),
+    }
+
+
+class LaterForm(forms.Form):
+    """Asks for a later time: one of those offered, or any other, in the reader's time zone."""
+
+    until = forms.ChoiceField(label="Until")
+    at = LocalDateTimeField(
+        required=False,
+        label="Or at",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        error_messages={"invalid": "Enter a date and a time."},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.later_times = later_times(timezone.localtime())
+        self.fields["until"].choices = [
+            (name, f"{name} ({moment:%a} {format_short_moment(moment)})") for name, moment in self.later_times.items()
+        ]
+        self.initial.setdefault("until", "Tomorrow")
+
+    def chosen_time(self) -> datetime:
+        """Return the chosen time of a valid form; a typed one counts before an offered one."""
+        return self.cleaned_data["at"] or self.later_times[self.cleaned_data["until"]]
 
 
 class TypedDecimalField(forms.DecimalField):

@@ -72,6 +72,7 @@ def favicon(request: HttpRequest) -> str:
     return static("crm/favicon.svg")
 
 
+REPORT_PERMISSIONS = ("leads.view_lead", "inbox.view_thread", "suggestions.view_suggestion", "leads.view_policy")
 MERGE_PERMISSIONS = ("leads.merge_lead", "crm.merge_client", "crm.merge_contact")
 VIEW_JOBS_PERMISSION = "procrastinate.view_procrastinatejob"
 UNFOLD = {
@@ -123,6 +124,7 @@ UNFOLD = {
                         "support.view_supportticket",
                     ),
                     navigation_item("Tasks", "checklist", "leads_task_changelist", "leads.view_task"),
+                    navigation_item("Reports", "monitoring", "reports", *REPORT_PERMISSIONS),
                     navigation_item(
                         "AI log", "neurology", "ai_log_aiinteraction_changelist", "ai_log.view_aiinteraction"
                     ),

@@ -20,13 +20,14 @@ from django.utils.timesince import timesince
 from crm.records import local_time
 from crm.records.base import Record
 from crm.records.tags.usage import tag_colours
-from crm.screens.custom_fields.display import describe_cells
+from crm.screens.columns.cells import RowCells, parse_cell
 from crm.screens.json_forms.display import ValueNode, describe_value
 from crm.screens.record_page.neighbours import record_query
 from crm.screens.theme import path_by_navigation
 from crm.text.links import is_web_link
 
 register = template.Library()
+register.tag("cell", parse_cell)
 register.filter("is_web_link", is_web_link)
 register.filter("path_by_navigation", path_by_navigation)
 register.filter("record_query", record_query)
@@ -141,6 +142,32 @@ def edit_link(context: template.Context, name: str, label: str, *, is_page: bool
     return format_html('<a class="edit" href="{}" {} aria-label="Edit {}">{}</a>', url, mark, label, icon("edit"))
 
 
+@register.simple_tag(takes_context=True)
+def row_action(context: template.Context, verb: str, key: str) -> str:
+    """Return the link in a row of a list that takes the action `verb` in the place of the value that it sets.
+
+    `key` is pressed for it while the row has the focus.
+    """
+    action, row = context.get("row_actions", {}).get(verb), context["row"]
+    if action is None or row.is_deleted or not action.is_applicable(row):
+        return ""
+    return row_link(f"{row.pk}/do/{verb}/", key, f"{action.label}: {row}")
+
+
+@register.simple_tag(takes_context=True)
+def row_field(context: template.Context, name: str, label: str, key: str) -> str:
+    """Return the link in a row of a list that changes the field `name` in its place."""
+    row = context["row"]
+    if not context.get("edits_fields") or row.is_deleted:
+        return ""
+    return row_link(f"{row.pk}/field/{name}/", key, f"Edit {label}: {row}")
+
+
+def row_link(url: str, key: str, label: str) -> str:
+    link = '<a class="edit" href="{}" data-edit data-row-key="{}" aria-label="{}">{}</a>'
+    return format_html(link, url, key, label, icon("edit"))
+
+
 @register.filter
 def plus(number: int, more: int) -> int:
     return number + more
@@ -203,10 +230,10 @@ def json_node(value: Any) -> ValueNode:
     return describe_value(value)
 
 
-@register.filter
-def custom_cells(schema: dict[str, Any], row: Record) -> list[tuple[str, ValueNode]]:
-    """Return the label and the value of each custom field in `schema` for `row`; nothing if the list has none."""
-    return describe_cells(row, schema) if schema else []
+@register.simple_tag(takes_context=True)
+def row_cells(context: template.Context, cells: RowCells) -> str:
+    """Return the cells of the row of a list, in the order of its columns."""
+    return cells.render(context)
 
 
 @register.simple_tag(takes_context=True)

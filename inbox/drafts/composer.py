@@ -15,11 +15,13 @@ from uuid_utils.compat import uuid7
 
 from crm.exceptions import InvalidInput
 from crm.models import Client, Contact, User
+from crm.screens.record_forms import LaterForm
 from crm.text.cleaning import clean_form_text
 from inbox.drafts.replies import ReplyDefaults, load_reply_defaults
 from inbox.drafts.reply_conflicts import concurrent_drafts, describe_newer_message, find_newer_message
 from inbox.drafts.transitions import MAX_RECIPIENTS_LENGTH, DraftContent, DraftDestination
 from inbox.email_templates import for_composer
+from inbox.email_templates.signatures import load_signature
 from inbox.models import Draft, Message, Thread
 from inbox.outgoing import tracking
 from inbox.outgoing.outbox import MAX_EMAIL_LENGTH, SEND_PERMISSION
@@ -49,6 +51,7 @@ class ComposeForm(forms.Form):
     subject = forms.CharField(required=False, max_length=MAX_DRAFT_SUBJECT_LENGTH, label="Subject")
     body = forms.CharField(required=False, max_length=MAX_EMAIL_LENGTH, strip=False, widget=BODY_WIDGET, label="Text")
     quotes = forms.BooleanField(required=False, label="Include quoted text")
+    signs = forms.BooleanField(required=False, initial=True, label="Add your signature")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, auto_id="compose_%s", **kwargs)
@@ -58,7 +61,7 @@ class ComposeForm(forms.Form):
     def content(self) -> DraftContent:
         data = self.cleaned_data
         texts = {name: clean_form_text(data[name]) for name in ("to", "cc", "subject", "body")}
-        return DraftContent(**texts, quotes=data["quotes"])
+        return DraftContent(**texts, quotes=data["quotes"], signs=data["signs"])
 
     def destination(self, user: User) -> DraftDestination:
         """Return the thread, lead or client that the email belongs to.
@@ -85,8 +88,8 @@ class Composer:
     destination: DraftDestination = DraftDestination()
     other_recipients: list[str] | None = None
     templates: list[tuple[str, str]] | None = None
-    # The ID of the user who is writing.
-    author_id: UUID | None = None
+    # The user who is writing.
+    author: User | None = None
     # Unknown addresses that the author must confirm.
     unconfirmed_addresses: tuple[str, ...] = ()
     error: str = ""
@@ -107,8 +110,8 @@ class Composer:
     def concurrent_drafts(self) -> list[Draft]:
         """The drafts of colleagues in the same thread."""
         return (
-            list(concurrent_drafts(self.destination.thread, exclude_author=self.author_id))
-            if self.destination.thread and self.author_id
+            list(concurrent_drafts(self.destination.thread, exclude_author=self.author.pk))
+            if self.destination.thread and self.author
             else []
         )
 
@@ -119,6 +122,16 @@ class Composer:
         return (
             tracking.TRACKING_NOTICE if tracking.should_track(thread.lead if thread else self.destination.lead) else ""
         )
+
+    @cached_property
+    def signature(self) -> str:
+        """The signature of the author, filled in."""
+        return load_signature(self.author)
+
+    @property
+    def later(self) -> LaterForm:
+        """The form of "Send later", whose fields stand among those of the composer."""
+        return LaterForm(auto_id="compose_later_%s")
 
     @property
     def url(self) -> str:
@@ -162,7 +175,7 @@ def composer_for_thread(request: HttpRequest, thread: Thread) -> Composer | None
     if answer.message is not None:
         initial |= {"reply_to": answer.message.pk, "quotes": True}
     composer = new_composer(DraftDestination(thread=thread, reply_to=answer.message), initial, answer.other_recipients)
-    composer.author_id = user.pk
+    composer.author = user
     return composer
 
 
@@ -173,10 +186,12 @@ def composer_for_new_email(request: HttpRequest) -> Composer:
         destination, to = resolve_recipient(data, user)
     except InvalidInput as error:
         composer = new_composer(DraftDestination(), {})
-        composer.error = str(error)
+        composer.error, composer.author = str(error), user
         return composer
     linked_ids = {name: getattr(destination, name).pk for name in ("lead", "client") if getattr(destination, name)}
-    return new_composer(destination, {"to": to, **linked_ids})
+    composer = new_composer(destination, {"to": to, **linked_ids})
+    composer.author = user
+    return composer
 
 
 def resolve_recipient(data: Mapping[str, str], user: User) -> tuple[DraftDestination, str]:
@@ -218,7 +233,7 @@ def new_composer(
 
 def composer_for_draft(draft: Draft, answer: ReplyDefaults | None = None) -> Composer:
     """Return a composer filled with `draft`."""
-    initial = {name: getattr(draft, name) for name in ("version", "to", "cc", "subject", "body", "quotes")}
+    initial = {name: getattr(draft, name) for name in ("version", "to", "cc", "subject", "body", "quotes", "signs")}
     linked_ids = {f"{name}": getattr(draft, f"{name}_id") for name in ("thread", "lead", "client", "reply_to")}
     destination = DraftDestination(draft.thread, draft.lead, draft.client, draft.reply_to)
     entered_addresses = f"{draft.to},{draft.cc}".lower()
@@ -226,7 +241,7 @@ def composer_for_draft(draft: Draft, answer: ReplyDefaults | None = None) -> Com
         one for one in (answer.other_recipients if answer else []) if one.lower() not in entered_addresses
     ]
     form = ComposeForm(initial={"key": draft.pk, **initial, **linked_ids})
-    return Composer(form, draft, destination, other_recipients, template_choices(), draft.author_id)
+    return Composer(form, draft, destination, other_recipients, template_choices(), draft.author)
 
 
 # Templates
@@ -252,6 +267,7 @@ def apply_template(key: str, content: DraftContent, destination: DraftDestinatio
         subject=content.subject if keeps_subject else subject,
         body=f"{body}\n\n{content.body.strip()}".strip() if content.body.strip() else body,
         quotes=content.quotes,
+        signs=content.signs,
     )
 
 
@@ -269,4 +285,5 @@ def add_other_recipients(content: DraftContent, destination: DraftDestination) -
         content.subject,
         content.body,
         content.quotes,
+        content.signs,
     )

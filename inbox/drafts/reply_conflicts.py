@@ -44,7 +44,7 @@ def find_newer_message(draft: Draft) -> Message | None:
         return None
     since = draft.reply_to.sent_at if draft.reply_to else draft.created_at
     rows = Message.objects.filter(thread=draft.thread_id, nature=Nature.PERSON, sent_at__gt=since)
-    rows = rows.exclude(state=MessageState.FAILED).exclude(
+    rows = rows.exclude(state__in=[MessageState.FAILED, MessageState.HELD]).exclude(
         delivery__ordered_by=draft.author_id, delivery__origin=EmailOrigin.COMPOSER
     )
     return rows.defer("body_text", "body_html").order_by("-sent_at", "-id").first()
@@ -62,9 +62,14 @@ def describe_newer_message(draft: Draft, newest: Message) -> str:
 
 
 def writer_name(message: Message, draft: Draft) -> str:
-    """Return the sender's name without hidden characters (outsiders can choose any name), else the address."""
+    """Return "You" for the author of `draft`, else the name of the sender."""
     if message.direction == Direction.OUT and message.from_name == str(draft.author):
         return "You"
+    return name_of_writer(message)
+
+
+def name_of_writer(message: Message) -> str:
+    """Return the sender's name without hidden characters (outsiders can choose any name), else the address."""
     fallback = "A colleague" if message.direction == Direction.OUT else "They"
     return strip_hidden_characters(message.from_name)[:MAX_WRITER_NAME_LENGTH].strip() or message.from_email or fallback
 

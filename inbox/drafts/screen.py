@@ -1,6 +1,7 @@
 """The screens for writing: the composer, drafts, and the actions on an outgoing email."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,21 +9,22 @@ import django_filters
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
-from crm.exceptions import ActionRefused
+from crm.exceptions import ActionRefused, InvalidInput
 from crm.models import User
-from crm.records.local_time import format_time
+from crm.records.local_time import format_moment, format_time
 from crm.screens.action_forms import ActionForm
 from crm.screens.filters import LiveRowsFilter
 from crm.screens.lists import Column
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
-from inbox.drafts import transitions
+from crm.screens.record_forms import LaterForm
+from inbox.drafts import attached_files, transitions
 from inbox.drafts.composer import (
     ComposeForm,
     Composer,
@@ -104,6 +106,7 @@ class DraftAdmin(RecordAdmin):
         draft = self.get_visible_object(request, object_id)
         if draft.thread is not None and not draft.thread.is_deleted:
             return HttpResponseRedirect(draft_url(draft))
+        draft.author = request.user
         return self.compose_page(request, composer_for_draft(draft))
 
     def compose_page(self, request: HttpRequest, composer: Composer, status: int = 200) -> HttpResponse:
@@ -122,19 +125,21 @@ class DraftAdmin(RecordAdmin):
         form, user, action = ComposeForm(request.POST), request.user, requested_action(request)
         if not form.is_valid():
             notice = " ".join(f"{form[name].label}: {' '.join(errors)}" for name, errors in form.errors.items())
-            return self.error_response(request, Composer(form, error=notice))
-        composer = Composer(form, author_id=user.pk)
+            return self.error_response(request, Composer(form, error=notice, author=user))
+        composer = Composer(form, author=user)
         try:
             composer.destination = form.destination(user)
             key, version = form.cleaned_data["key"], form.cleaned_data["version"]
             draft = transitions.save(key, version, form.content(), composer.destination, by=user)
+            draft.author = user
             composer = composer_for_draft(draft)
             if files := request.FILES.getlist("files"):
-                draft = transitions.attach(draft, files, by=user)
+                draft = attached_files.attach(draft, files, by=user)
+                draft.author = user
                 composer = composer_for_draft(draft)
             return COMPOSER_ACTIONS[action](self, request, draft)
         except ActionRefused as error:
-            is_send = action == "send"
+            is_send = action in ("send", "later")
             sent_message = transitions.find_sent_message(form.cleaned_data["key"], by=user) if is_send else None
             if sent_message is not None:  # submitted twice: one email
                 return HttpResponseRedirect(message_url(sent_message))
@@ -169,13 +174,20 @@ class DraftAdmin(RecordAdmin):
         messages.success(request, notice)
         return HttpResponseRedirect(message_url(message))
 
+    def send_later(self, request: HttpRequest, draft: Draft) -> HttpResponse:
+        options = {"confirmed": request.POST.getlist("confirmed"), "seen": parse_key(request.POST.get("seen", ""))}
+        at = read_later_time(request.POST)
+        message = transitions.send(draft, **options, at=at, by=request.user)
+        messages.success(request, f"“{message}” will be sent on {format_moment(at)}.")
+        return HttpResponseRedirect(message_url(message))
+
     def discard(self, request: HttpRequest, draft: Draft) -> HttpResponse:
         transitions.discard(draft, by=request.user)
         messages.success(request, "Draft discarded.")
         return HttpResponseRedirect(thread_url(draft.thread_id) if draft.thread_id else self.list_url())
 
     def detach(self, request: HttpRequest, draft: Draft) -> HttpResponse:
-        return self.draft_response(request, transitions.detach(draft, request.POST["remove"], by=request.user))
+        return self.draft_response(request, attached_files.detach(draft, request.POST["remove"], by=request.user))
 
     def insert_template(self, request: HttpRequest, draft: Draft) -> HttpResponse:
         content = apply_template(
@@ -201,7 +213,7 @@ class DraftAdmin(RecordAdmin):
         if not request.user.has_perm(SEND_PERMISSION) or verb not in OUTGOING_ACTIONS:
             raise PermissionDenied
         try:
-            draft, notice = OUTGOING_ACTIONS[verb](message, request.user)
+            draft, notice = OUTGOING_ACTIONS[verb](message, request.user, request.POST)
         except ActionRefused as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(message_url(message))
@@ -220,13 +232,25 @@ def is_fragment_request(request: HttpRequest) -> bool:
     return request.headers.get("X-Fragment") == "1"
 
 
+def read_later_time(data: QueryDict) -> datetime:
+    """Return the time that a user chose in the fields of `LaterForm`.
+
+    Raises:
+        InvalidInput: the time is missing or malformed.
+    """
+    form = LaterForm(data)
+    if not form.is_valid():
+        raise InvalidInput(" ".join(f"{form[name].label}: {' '.join(errors)}" for name, errors in form.errors.items()))
+    return form.chosen_time()
+
+
 def parse_key(text: str) -> UUID | None:
     """Return the UUID in `text`, which the form has validated, or None if it is empty."""
     return UUID(text.strip()) if text.strip() else None
 
 
 def draft_content(draft: Draft) -> transitions.DraftContent:
-    return transitions.DraftContent(draft.to, draft.cc, draft.subject, draft.body, draft.quotes)
+    return transitions.DraftContent(draft.to, draft.cc, draft.subject, draft.body, draft.quotes, draft.signs)
 
 
 def draft_destination(draft: Draft) -> transitions.DraftDestination:
@@ -251,6 +275,7 @@ def draft_url(draft: Draft) -> str:
 COMPOSER_ACTIONS: dict[str, Callable[[DraftAdmin, HttpRequest, Draft], HttpResponse]] = {
     "save": DraftAdmin.save,
     "send": DraftAdmin.send,
+    "later": DraftAdmin.send_later,
     "attach": DraftAdmin.draft_response,
     "remove": DraftAdmin.detach,
     "template": DraftAdmin.insert_template,
@@ -259,33 +284,46 @@ COMPOSER_ACTIONS: dict[str, Callable[[DraftAdmin, HttpRequest, Draft], HttpRespo
 }
 
 
-def take_back_email(message: Message, by: User) -> tuple[Draft | None, str]:
+def take_back_email(message: Message, by: User, data: QueryDict) -> tuple[Draft | None, str]:
     return transitions.take_back(message, by=by), "Sending cancelled. The email is a draft again."
 
 
-def edit_as_new_draft(message: Message, by: User) -> tuple[Draft | None, str]:
+def edit_as_new_draft(message: Message, by: User, data: QueryDict) -> tuple[Draft | None, str]:
     return transitions.edit_as_new(message, by=by), "The email is a draft again. Edit it and send it."
 
 
-def retry_email(message: Message, by: User) -> tuple[Draft | None, str]:
+def retry_email(message: Message, by: User, data: QueryDict) -> tuple[Draft | None, str]:
     send_queue.retry_send(message, by=by)
     return None, f"The email will be sent in {UNDO_WINDOW.seconds} seconds."
 
 
-def mark_delivered(message: Message, by: User) -> tuple[Draft | None, str]:
+def mark_delivered(message: Message, by: User, data: QueryDict) -> tuple[Draft | None, str]:
     send_queue.resolve_uncertain(message, was_delivered=True, by=by)
     return None, "Email marked as sent."
 
 
-def resend_email(message: Message, by: User) -> tuple[Draft | None, str]:
+def resend_email(message: Message, by: User, data: QueryDict) -> tuple[Draft | None, str]:
     send_queue.resolve_uncertain(message, was_delivered=False, by=by)
     return None, f"The email will be sent again in {UNDO_WINDOW.seconds} seconds."
 
 
-OUTGOING_ACTIONS: dict[str, Callable[[Message, User], tuple[Draft | None, str]]] = {
+def send_email_now(message: Message, by: User, data: QueryDict) -> tuple[Draft | None, str]:
+    send_queue.send_now(message, by=by)
+    return None, f"The email will be sent in {UNDO_WINDOW.seconds} seconds."
+
+
+def reschedule_email(message: Message, by: User, data: QueryDict) -> tuple[Draft | None, str]:
+    at = read_later_time(data)
+    send_queue.reschedule(message, at, by=by)
+    return None, f"The email will be sent on {format_moment(at)}."
+
+
+OUTGOING_ACTIONS: dict[str, Callable[[Message, User, QueryDict], tuple[Draft | None, str]]] = {
     "take-back": take_back_email,
     "edit-as-new": edit_as_new_draft,
     "try-again": retry_email,
     "arrived": mark_delivered,
     "send-again": resend_email,
+    "send-now": send_email_now,
+    "reschedule": reschedule_email,
 }

@@ -1,12 +1,11 @@
 """State changes of drafts: save, discard, send, and restore from an email that was not sent."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
@@ -16,24 +15,22 @@ from uuid_utils.compat import uuid7
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors_as_invalid_input
 from crm.models import Client, User
 from crm.records.activity import Actor, record
+from crm.records.privacy.suppression import digests_of
 from crm.text.addresses import agency_domain, agency_sender
 from crm.text.cleaning import strip_nul
-from crm.text.hidden_characters import strip_hidden_characters
-from inbox.attachments import MAX_ATTACHMENT_BYTES, store_attachment
 from inbox.drafts.recipients import find_unknown_addresses, parse_typed_addresses
 from inbox.drafts.replies import quote_message
 from inbox.drafts.reply_conflicts import check_reply_conflict
+from inbox.drafts.scheduled import refusal_of_email
+from inbox.email_templates.signatures import load_signature, remove_signature, signature_block
 from inbox.models import Draft, EmailDelivery, Mailbox, Message, MessageState, Thread, ThreadSource
 from inbox.outgoing import outbox
-from inbox.outgoing.send_queue import enqueue_send, finish, lock_delivery_for_user, withdraw
+from inbox.outgoing.send_queue import enqueue_send, finish, lock_delivery_for_user, schedule_send, withdraw
 from inbox.thread_state import timeline_owner_of
 from inbox.transitions import require_visible
 from leads.models import Lead
 
-MAX_ATTACHMENTS = 10
-MAX_FILE_NAME_LENGTH, MAX_RECIPIENTS_LENGTH = 150, 4_000
-# Other types, such as multipart/*, would not be treated as a file by a mail program.
-SAFE_CONTENT_TYPE = re.compile(r"(?!multipart/|message/)[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,90}")
+MAX_RECIPIENTS_LENGTH = 4_000
 UNFILLED_PLACEHOLDER = re.compile(r"\{\{[^{}\n]{0,80}\}\}|\{\{|\[\[[^\[\]\n]{1,100}\]\]")
 # Metadata key of a thread that was created for a draft and has no messages yet.
 OPENED_FOR_DRAFT = "opened_for_draft"
@@ -64,6 +61,7 @@ class DraftContent:
     subject: str = ""
     body: str = ""
     quotes: bool = False
+    signs: bool = True
 
 
 @dataclass(frozen=True)
@@ -182,60 +180,25 @@ def delete_old_drafts(before: datetime) -> int:
     return count
 
 
-# Attachments
-
-
-@transaction.atomic
-def attach(draft: Draft, files: Sequence[UploadedFile], *, by: User) -> Draft:
-    """Add `files` to `draft`.
-
-    Raises:
-        IllegalTransition: there are too many files, they are too large, or the draft no longer exists.
-    """
-    draft = lock_own_draft(draft.pk, by)
-    if len(draft.attachments) + len(files) > MAX_ATTACHMENTS:
-        raise IllegalTransition(f"An email can have at most {MAX_ATTACHMENTS} files. Remove some.")
-    total = sum(entry["size"] for entry in draft.attachments) + sum(file.size for file in files)
-    if total > MAX_ATTACHMENT_BYTES:
-        raise IllegalTransition(
-            f"The files have {total:,} bytes in total; the limit is {MAX_ATTACHMENT_BYTES:,} bytes."
-        )
-    for file in files:
-        kind = (file.content_type or "").lower()
-        safe_type = kind if SAFE_CONTENT_TYPE.fullmatch(kind) else "application/octet-stream"
-        draft.attachments.append(store_attachment(safe_file_name(file.name), safe_type, file.read()))
-    return save_version(draft)
-
-
-def safe_file_name(name: str | None) -> str:
-    """Return the file name for the email: the last part of the path, without hidden characters."""
-    last = strip_hidden_characters(re.split(r"[/\\]", name or "")[-1]).replace('"', "'").strip(". ")
-    stem, dot, ending = last.rpartition(".")
-    if dot and len(ending) <= 10:
-        return f"{stem[: MAX_FILE_NAME_LENGTH - len(ending) - 1]}.{ending}"
-    return last[:MAX_FILE_NAME_LENGTH] or "file"
-
-
-@transaction.atomic
-def detach(draft: Draft, digest: str, *, by: User) -> Draft:
-    """Remove the file with `digest` from `draft`."""
-    draft = lock_own_draft(draft.pk, by)
-    draft.attachments = [entry for entry in draft.attachments if entry["sha256"] != digest]
-    return save_version(draft)
-
-
 # Sending and taking back
 
 
 @transaction.atomic
-def send(draft: Draft, *, confirmed: Collection[str] = (), seen: UUID | None = None, by: User) -> Message:
-    """Queue `draft` for sending after the undo window. Sending it twice sends one email.
+def send(
+    draft: Draft,
+    *,
+    confirmed: Collection[str] = (),
+    seen: UUID | None = None,
+    at: datetime | None = None,
+    by: User,
+) -> Message:
+    """Queue `draft` for sending at `at` (default: after the undo window). Sending it twice sends one email.
 
     `confirmed` are the unknown addresses that `by` has ticked; `seen` is the newer message that `by` was warned about.
 
     Raises:
         NotPermitted: `by` may not send messages, or the draft belongs to another user.
-        InvalidInput: the draft cannot be sent as it is: `UnconfirmedRecipients` for unknown addresses,
+        InvalidInput: the draft cannot be sent as it is, or not at `at`: `UnconfirmedRecipients` for unknown addresses,
             `ReplyConflict` for a newer message.
         IllegalTransition: the draft was discarded, or its thread is deleted.
     """
@@ -248,25 +211,57 @@ def send(draft: Draft, *, confirmed: Collection[str] = (), seen: UUID | None = N
     to, cc = outbox.check_recipients(parse_typed_addresses(draft.to), parse_typed_addresses(draft.cc))
     check_unfilled_placeholders(draft)
     check_reply_conflict(draft, seen)
-    linked = draft.thread or draft
-    unknown_addresses = find_unknown_addresses([*to, *cc], thread=draft.thread, lead=linked.lead, client=linked.client)
-    if unconfirmed := [one for one in unknown_addresses if one.lower() not in {tick.lower() for tick in confirmed}]:
-        raise UnconfirmedRecipients(unconfirmed)
-    message = outbox.compose(
+    unknown_addresses = check_unknown_addresses(draft, [*to, *cc], confirmed)
+    message = compose_draft(draft, to, cc, by)
+    Draft.objects.filter(pk=draft.pk).update(deleted_at=Now(), message=message, version=F("version") + 1)
+    if at is None:
+        enqueue_send(message, by=by)
+        return message
+    check_allows_email(message)
+    schedule_send(message, at, confirmed_digests=digests_of([one.lower() for one in unknown_addresses], []), by=by)
+    return message
+
+
+def compose_draft(draft: Draft, to: list[str], cc: list[str], by: User) -> Message:
+    """Return the email of `draft`, in its thread or in a new one."""
+    return outbox.compose(
         draft.thread or create_thread_for_draft(draft, by),
         sender=by,
         to=to,
         cc=cc,
         subject=draft.subject,
-        text=outgoing_text(draft),
+        text=outbox.check_body(draft.body),
+        plain_below=text_below(draft, by),
         message_id=f"<{uuid7()}@{agency_domain()}>",
         reply_to_message=draft.reply_to,
         attachments=draft.attachments,
         by=by,
     )
-    Draft.objects.filter(pk=draft.pk).update(deleted_at=Now(), message=message, version=F("version") + 1)
-    enqueue_send(message, by=by)
-    return message
+
+
+def check_unknown_addresses(draft: Draft, recipients: list[str], confirmed: Collection[str]) -> list[str]:
+    """Return the unknown addresses among `recipients`, all of which are `confirmed`.
+
+    Raises:
+        UnconfirmedRecipients: one is not.
+    """
+    linked = draft.thread or draft
+    found = find_unknown_addresses(recipients, thread=draft.thread, lead=linked.lead, client=linked.client)
+    ticked = {one.lower() for one in confirmed}
+    if unconfirmed := [one for one in found if one.lower() not in ticked]:
+        raise UnconfirmedRecipients(unconfirmed)
+    return found
+
+
+def check_allows_email(message: Message) -> None:
+    """Refuse to schedule `message` for a lead or client who does not want email: it would be held.
+
+    Raises:
+        InvalidInput: the sentence says so.
+    """
+    thread = message.thread
+    if refusal := refusal_of_email(thread.lead, thread.client, is_answer=bool(message.in_reply_to)):
+        raise InvalidInput(refusal)
 
 
 def find_sent_message(key: UUID, *, by: User) -> Message | None:
@@ -290,11 +285,11 @@ def check_unfilled_placeholders(draft: Draft) -> None:
         raise InvalidInput("Enter a subject.")
 
 
-def outgoing_text(draft: Draft) -> str:
-    """Return the text to send, with the quoted message below it if the author asked for that."""
+def text_below(draft: Draft, by: User) -> str:
+    """Return what stands below the text: the signature, and the quoted message if the author asked for that."""
     quoted_text = quote_message(draft.reply_to) if draft.quotes and draft.reply_to else ""
-    text = outbox.check_body(draft.body)
-    return f"{text}\n\n{quoted_text}" if quoted_text else text
+    signature = signature_block(load_signature(by)) if draft.signs else ""
+    return "\n\n".join(filter(None, [signature, quoted_text]))
 
 
 def create_thread_for_draft(draft: Draft, by: User) -> Thread:
@@ -330,13 +325,13 @@ def take_back(message: Message, *, by: User) -> Draft:
 
 @transaction.atomic
 def edit_as_new(message: Message, *, by: User) -> Draft:
-    """Turn an email that failed to send into a draft of `by`, and remove it from its thread.
+    """Turn an email that failed to send, or is held, into a draft of `by`, and remove it from its thread.
 
     Raises:
         NotPermitted: `by` may not send messages.
         IllegalTransition: the email was sent or may have been, or it belongs to a suggestion.
     """
-    delivery = lock_delivery_for_user(message, by, MessageState.FAILED)
+    delivery = lock_delivery_for_user(message, by, MessageState.FAILED, MessageState.HELD)
     outbox.remove_from_thread(message)
     return restore_as_draft(delivery.row, "returned", by)
 
@@ -349,6 +344,8 @@ def restore_as_draft(delivery: EmailDelivery, verb: str, by: User) -> Draft:
     record(thread, verb, timeline_owner=timeline_owner_of(thread), by=by, summary=summary)
     replied_message = find_replied_message(message)
     quoted_text = f"\n\n{quote_message(replied_message)}" if replied_message and quote_message(replied_message) else ""
+    is_quoting = bool(quoted_text) and message.body_text.endswith(quoted_text)
+    body, is_signed = remove_signature(message.body_text.removesuffix(quoted_text), load_signature(delivery.ordered_by))
     draft = Draft(
         author=by,
         thread=thread,
@@ -356,8 +353,9 @@ def restore_as_draft(delivery: EmailDelivery, verb: str, by: User) -> Draft:
         to=", ".join(message.to_emails),
         cc=", ".join(message.cc_emails),
         subject=message.subject,
-        body=message.body_text.removesuffix(quoted_text),
-        quotes=bool(quoted_text) and message.body_text.endswith(quoted_text),
+        body=body,
+        quotes=is_quoting,
+        signs=is_signed or not load_signature(by),
         attachments=[{key: entry[key] for key in entry if key != "url"} for entry in message.attachments],
     )
     if OPENED_FOR_DRAFT in thread.metadata and not thread.messages.filter(deleted_at=None).exists():

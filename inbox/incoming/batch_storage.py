@@ -30,6 +30,7 @@ from inbox.thread_state import (
     load_contact_rows,
     load_first_messages,
     record_reopened,
+    record_woken,
     store_threads,
     update_contact_dates,
     update_sentiment,
@@ -200,6 +201,7 @@ def store_new_emails(
     reopened = update_threads(changed, own_addresses, owners)
     save_threads_and_messages(conversations, changed, all_keys)
     record_reopened(reopened)
+    record_woken(one.thread for one in changed)
     return found | {message_key(message): message for one in changed for message in one.messages}
 
 

@@ -93,3 +93,5 @@ def absorb_thread(kept: Thread, gone: Thread) -> None:
         kept.metadata = {**kept.metadata, "apart_from": list(dict.fromkeys(split_from))[-MAX_SPLIT_THREADS:]}
     if gone.status == ThreadStatus.OPEN:
         kept.status = ThreadStatus.OPEN
+    if not gone.is_snoozed:
+        kept.end_snooze()

@@ -2,6 +2,7 @@
 
 from inbox.models.draft import Draft, DraftQuerySet
 from inbox.models.email_delivery import EmailDelivery, EmailOrigin
+from inbox.models.email_signature import EmailSignature
 from inbox.models.email_template import EmailTemplate, TemplateCategory
 from inbox.models.mailbox import (
     PROVIDER_PRESETS,
@@ -21,7 +22,9 @@ from inbox.models.search_words import MessageWords
 from inbox.models.thread import (
     EMAIL_SOURCES,
     LAST_ACTIVITY,
+    MAX_SNOOZE,
     MERGED_INTO_KEY,
+    SNOOZE_END,
     THREAD_TRANSITIONS,
     VERBATIM_SOURCES,
     Direction,
@@ -49,13 +52,16 @@ __all__ = [
     "VERBATIM_SOURCES",
     "LAST_ACTIVITY",
     "OUTGOING_TRANSITIONS",
+    "MAX_SNOOZE",
     "MERGED_INTO_KEY",
     "PROVIDER_PRESETS",
+    "SNOOZE_END",
     "THREAD_TRANSITIONS",
     "Direction",
     "Draft",
     "EmailDelivery",
     "EmailOrigin",
+    "EmailSignature",
     "EmailTemplate",
     "TemplateCategory",
     "DraftQuerySet",

@@ -32,6 +32,8 @@ class Draft(Record):
     body = models.TextField(blank=True, default="", db_default="")
     # Whether the message it replies to is quoted below the text.
     quotes = models.BooleanField(default=False, db_default=False)
+    # Whether the signature of the author stands below the text.
+    signs = models.BooleanField(default=True, db_default=True)
     attachments = json_field(list)
     # Incremented on every change, to detect edits from another browser tab.
     version = models.PositiveIntegerField(default=0, db_default=0)

@@ -42,13 +42,21 @@ class MessageState(models.TextChoices):
     SENT = "SENT", "Sent"
     FAILED = "FAILED", "Failed"
     UNCERTAIN = "UNCERTAIN", "Delivery unconfirmed"
+    HELD = "HELD", "Held"
 
 
 # The transitions of outgoing messages. Back to QUEUED if no server accepted the message, or on another attempt.
 OUTGOING_TRANSITIONS = {
-    MessageState.QUEUED: {MessageState.SENDING, MessageState.SENT, MessageState.FAILED, MessageState.UNCERTAIN},
+    MessageState.QUEUED: {
+        MessageState.SENDING,
+        MessageState.SENT,
+        MessageState.FAILED,
+        MessageState.UNCERTAIN,
+        MessageState.HELD,
+    },
     MessageState.SENDING: {MessageState.QUEUED, MessageState.SENT, MessageState.FAILED, MessageState.UNCERTAIN},
     MessageState.FAILED: {MessageState.QUEUED},
+    MessageState.HELD: {MessageState.QUEUED},
     MessageState.UNCERTAIN: {MessageState.QUEUED, MessageState.SENT, MessageState.FAILED},
 }
 
@@ -68,8 +76,8 @@ OUTGOING_CHANGED_SQL = """
 MODEL_READING_WINDOW = timedelta(days=7)
 # The key in `media` of what was sent with a web form beside the message.
 FORM_ANSWERS_KEY = "form_answers"
-# Not delivered, or delivery is unconfirmed: a person must check.
-IS_NOT_SENT = models.Q(state__in=[MessageState.FAILED, MessageState.UNCERTAIN])
+# Not delivered, held back before it left, or delivery is unconfirmed: a person must check.
+IS_NOT_SENT = models.Q(state__in=[MessageState.FAILED, MessageState.HELD, MessageState.UNCERTAIN])
 
 
 class MessageQuerySet(RecordQuerySet):
@@ -80,7 +88,7 @@ class MessageQuerySet(RecordQuerySet):
         return self if can_see_everyone(user) else self.filter(thread__in=Thread.everything.visible_to(user))
 
     def not_sent(self) -> "MessageQuerySet":
-        """Return outgoing messages that failed or have their delivery unconfirmed, of any author."""
+        """Return outgoing messages that failed, are held, or have their delivery unconfirmed, of any author."""
 
         return self.filter(IS_NOT_SENT)
 
@@ -164,7 +172,10 @@ class Message(Record):
     media = json_field(dict)
     summary = models.TextField(blank=True, default="", db_default="")
     error_message = models.TextField(
-        blank=True, default="", db_default="", help_text="Why sending failed, or why delivery is unconfirmed."
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why sending failed, why it is held, or why delivery is unconfirmed.",
     )
 
     objects = LiveManager.from_queryset(MessageQuerySet)()
@@ -193,8 +204,8 @@ class Message(Record):
             ),
             models.CheckConstraint(
                 name="messages_failure_says_why",
-                condition=~models.Q(state__in=["FAILED", "UNCERTAIN"]) | ~models.Q(error_message=""),
-                violation_error_message="A message that failed or is unconfirmed needs an error message.",
+                condition=~models.Q(state__in=["FAILED", "HELD", "UNCERTAIN"]) | ~models.Q(error_message=""),
+                violation_error_message="A message that failed, is held or is unconfirmed needs an error message.",
             ),
             models.CheckConstraint(
                 name="messages_recipients_not_empty",

@@ -1,13 +1,15 @@
 """Threads: stored conversations on any channel."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThan
+from django.utils import timezone
 
 from crm.records.base import (
     LIVE,
@@ -65,6 +67,10 @@ VERBATIM_SOURCES = (ThreadSource.EMAIL, ThreadSource.SMS, ThreadSource.CHAT, Thr
 EMAIL_SOURCES = (ThreadSource.EMAIL, ThreadSource.FORM)
 # The time of the last message, or of creation if there is none.
 LAST_ACTIVITY = Coalesce("last_message_at", "created_at")
+# The time that a snooze lasts until; the creation for a thread without one, so that each thread has a place in order.
+SNOOZE_END = Coalesce("snoozed_until", "created_at")
+# Nobody snoozes for longer.
+MAX_SNOOZE = timedelta(days=366)
 IS_UNLINKED = models.Q(status=ThreadStatus.OPEN, lead__isnull=True, client__isnull=True)
 IS_UNPROCESSED = models.Q(models.Q(lead__isnull=False) | IS_UNLINKED, processed_at__isnull=True)
 
@@ -73,16 +79,31 @@ IS_UNPROCESSED = models.Q(models.Q(lead__isnull=False) | IS_UNLINKED, processed_
 MERGED_INTO_KEY, MAX_MERGE_HOPS = "part_of", 20
 
 
+def is_awake(now: datetime) -> models.Q:
+    """Return the condition of the threads that are not snoozed at `now`."""
+    return models.Q(snoozed_until__isnull=True) | models.Q(snoozed_until__lte=now)
+
+
 class ThreadQuerySet(AssignableQuerySet):
     """Named sets of threads."""
 
+    def awake(self) -> "ThreadQuerySet":
+        """Return the threads that are not snoozed. A snooze ends by itself: no job has to notice its time."""
+        return self.filter(is_awake(timezone.now()))
+
+    def snoozed(self) -> "ThreadQuerySet":
+        """Return the threads that are snoozed now, the next to come back first."""
+        rows = self.filter(GreaterThan(SNOOZE_END, timezone.now()), snoozed_until__isnull=False)
+        return rows.order_by(SNOOZE_END, "id")
+
     def needs_reply(self) -> "ThreadQuerySet":
-        """Return open threads with an unanswered message from outside, longest wait first."""
-        return self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN).order_by(LAST_ACTIVITY, "id")
+        """Return open threads with an unanswered message from outside that are not snoozed, longest wait first."""
+        rows = self.filter(status=ThreadStatus.OPEN, last_direction=Direction.IN)
+        return rows.awake().order_by(LAST_ACTIVITY, "id")
 
     def waiting_on_them(self) -> "ThreadQuerySet":
-        """Return open threads with an unanswered message of ours, longest silence first."""
-        return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).order_by(LAST_ACTIVITY, "id")
+        """Return open threads with an unanswered message of ours that are not snoozed, longest silence first."""
+        return self.filter(status=ThreadStatus.OPEN, awaiting_reply=True).awake().order_by(LAST_ACTIVITY, "id")
 
     def of_policies(self, keys: Iterable[UUID]) -> "ThreadQuerySet":
         """Return the open email threads about the policies `keys`, the latest first."""
@@ -96,7 +117,10 @@ class ThreadQuerySet(AssignableQuerySet):
             "needs_reply": models.Q(status=ThreadStatus.OPEN, last_direction=Direction.IN),
             "waiting_on_them": models.Q(status=ThreadStatus.OPEN, awaiting_reply=True),
         }
-        return rows.aggregate(**{key: models.Min("last_activity", filter=one) for key, one in conditions.items()})
+        awake = is_awake(timezone.now())
+        return rows.aggregate(
+            **{key: models.Min("last_activity", filter=awake & one) for key, one in conditions.items()}
+        )
 
     def unprocessed(self) -> "ThreadQuerySet":
         """Return the threads of leads, and unlinked ones, that changed since their job last ran, newest first."""
@@ -161,12 +185,25 @@ class Thread(Assignable):
     message_count = models.PositiveIntegerField(default=0, db_default=0)
     awaiting_reply = models.BooleanField(default=False, db_default=False)
     sentiment = models.CharField(max_length=10, choices=Sentiment, null=True, blank=True)
+    # Until then it is in none of the queues, unless the other side writes first. A past time says when it came back.
+    snoozed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    snoozed_by = models.ForeignKey(
+        "crm.User",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+    )
     # When its job last ran (`agents.process_threads`); None once something changed since, which queues the job again.
     processed_at = models.DateTimeField(null=True, blank=True, editable=False)
     metadata = json_field(dict)
     search_text = search_field("subject")
     # In memory: the newest of the messages that were added since it was read, also of those that are no contact.
     new_activity_at: datetime | None = None
+    # In memory: whether a message that was added since it was read ended its snooze.
+    was_woken: bool = False
 
     objects = LiveManager.from_queryset(ThreadQuerySet)()
     everything = models.Manager.from_queryset(ThreadQuerySet)()
@@ -194,6 +231,16 @@ class Thread(Assignable):
                 violation_error_message="A participant has an empty address.",
             ),
             json_type_check("threads", "metadata", "object"),
+            models.CheckConstraint(
+                name="threads_snoozed_is_open",
+                condition=models.Q(snoozed_until__isnull=True) | models.Q(status=ThreadStatus.OPEN),
+                violation_error_message="Only an open conversation can be snoozed.",
+            ),
+            models.CheckConstraint(
+                name="threads_snoozed_by_has_time",
+                condition=models.Q(snoozed_by__isnull=True) | models.Q(snoozed_until__isnull=False),
+                violation_error_message="A snoozed conversation needs the time until which it is snoozed.",
+            ),
         ]
         indexes = [
             models.Index(
@@ -212,15 +259,24 @@ class Thread(Assignable):
             models.Index(
                 LAST_ACTIVITY,
                 "id",
+                include=["snoozed_until"],
                 condition=LIVE & models.Q(status=ThreadStatus.OPEN, last_direction=Direction.IN),
                 name="threads_we_owe",
             ),
             models.Index(
                 LAST_ACTIVITY,
                 "id",
+                include=["snoozed_until"],
                 condition=LIVE & models.Q(status=ThreadStatus.OPEN, awaiting_reply=True),
                 name="threads_they_owe",
             ),
+            models.Index(
+                SNOOZE_END,
+                "id",
+                condition=LIVE & models.Q(snoozed_until__isnull=False),
+                name="threads_snoozed",
+            ),
+            models.Index("snoozed_by", condition=models.Q(snoozed_by__isnull=False), name="threads_snoozed_by"),
             models.Index(
                 LAST_ACTIVITY.desc(),
                 models.F("id").desc(),
@@ -245,7 +301,7 @@ class Thread(Assignable):
                 "status",
                 LAST_ACTIVITY,
                 "id",
-                include=["last_direction", "awaiting_reply", "lead", "client", "restriction"],
+                include=["last_direction", "awaiting_reply", "lead", "client", "restriction", "snoozed_until"],
                 condition=LIVE,
                 name="threads_of_owner",
             ),
@@ -283,6 +339,19 @@ class Thread(Assignable):
     @property
     def last_activity_at(self) -> datetime:
         return self.last_message_at or self.created_at
+
+    @property
+    def is_snoozed(self) -> bool:
+        return self.snoozed_until is not None and self.snoozed_until > timezone.now()
+
+    @property
+    def came_back_at(self) -> datetime | None:
+        """When its snooze ended by itself; None if it is snoozed, or something happened since."""
+        return None if self.is_snoozed else self.snoozed_until
+
+    def end_snooze(self) -> None:
+        """Forget the snooze, in memory."""
+        self.snoozed_until = self.snoozed_by = None
 
     @property
     def accepts_email(self) -> bool:

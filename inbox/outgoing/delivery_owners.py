@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from crm.exceptions import ActionRefused
 from crm.records.activity import DELETED_USER, SYSTEM_ACTOR, Actor, record
 from crm.runtime.delivery import Delivery
 from inbox.models import EmailDelivery, Message
@@ -17,8 +18,12 @@ from inbox.thread_state import timeline_owner_of
 from inbox.transitions import lock_thread
 
 
+class DeliveryHeld(ActionRefused):
+    """The email may not go out until a person has looked at it again."""
+
+
 class DeliveryOwner:
-    """The owner of one delivery. This one is for the emails that people write in the composer."""
+    """The owner of one delivery, as it is for the emails that people write in the composer."""
 
     @classmethod
     def lock(cls, message_id: UUID) -> Self:
@@ -40,6 +45,7 @@ class DeliveryOwner:
         """Return whether `delivery` may go out now; if not, it has been withdrawn or waits for a switch.
 
         Raises:
+            DeliveryHeld: a person must look at it first. The delivery is held with that sentence.
             ActionRefused: it may never go out. The delivery fails with that sentence.
         """
         sender_of(delivery).require_permission(SEND_PERMISSION, "send messages any more")
@@ -60,6 +66,11 @@ class DeliveryOwner:
         message = delivery.message
         summary = f"Delivery unconfirmed: {describe_email(message)}. {message.error_message}"
         record_on_thread(delivery, "uncertain", summary)
+
+    def on_held(self, delivery: EmailDelivery) -> None:
+        """Record that the email waits for a person; the message says why."""
+        message = delivery.message
+        record_on_thread(delivery, "held", f"Held: {describe_email(message)}. {message.error_message}", SYSTEM_ACTOR)
 
     def on_retry(self, delivery: EmailDelivery, reason: str) -> None:
         """Record that the mail server asked to try again later."""

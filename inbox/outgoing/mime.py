@@ -8,11 +8,11 @@ from email.policy import EmailPolicy
 from email.utils import format_datetime
 from hashlib import sha256
 from typing import Any
-from urllib.parse import quote
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from crm.text.html.markup import markup_to_html, plain_to_html
 from inbox.attachments import read_attachment
 from inbox.models import Message
 from inbox.outgoing.tracking import remove_tracking_pixel
@@ -21,9 +21,6 @@ from inbox.outgoing.tracking import remove_tracking_pixel
 SENDABLE_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
 REFERENCE_HEADERS = {"references", "in-reply-to"}
 MAX_SENT_REFERENCES = 20
-URL_OR_EMAIL = re.compile(
-    r"(https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]])|(?<![\w.+-])([\w.+-]+@[\w-]+(?:\.[\w-]+)+)", re.ASCII
-)
 ANY_LINE_BREAK = re.compile("\r\n|[\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
@@ -130,18 +127,15 @@ def clean_body_text(text: str) -> str:
 
 
 def text_to_html(text: str) -> SafeString:
-    """Return `text` as HTML: paragraphs, line breaks, and links for web and email addresses."""
-    paragraphs = ([linkify(line) for line in block.split("\n")] for block in re.split(r"\n{2,}", text))
-    lines = ((format_html_join(SafeString("<br>\n"), "{}", ((line,) for line in block)),) for block in paragraphs)
-    return format_html("<html><body>\n{}\n</body></html>\n", format_html_join("\n", "<p>{}</p>", lines))
+    """Return `text` as the HTML of an email: paragraphs, line breaks, and links for web and email addresses."""
+    return html_page(plain_to_html(text))
 
 
-def linkify(line: str) -> SafeString:
-    """Return `line` escaped, with links for its web and email addresses."""
-    parts, position = [], 0
-    for match in URL_OR_EMAIL.finditer(line):
-        page, mailbox = match.groups()
-        target = page or f"mailto:{quote(mailbox, safe='@+')}"
-        parts += [line[position : match.start()], format_html('<a href="{}">{}</a>', target, match[0])]
-        position = match.end()
-    return format_html_join("", "{}", ((part,) for part in [*parts, line[position:]]))
+def composed_to_html(written: str, below: str) -> SafeString:
+    """Return the HTML of an email: what a person has `written`, with its mark-up, and the plain text `below`."""
+    parts = [markup_to_html(written), plain_to_html(below)] if below else [markup_to_html(written)]
+    return html_page(format_html_join("\n", "{}", ((part,) for part in parts)))
+
+
+def html_page(body: SafeString) -> SafeString:
+    return format_html("<html><body>\n{}\n</body></html>\n", body)

@@ -1,7 +1,8 @@
 """The outbox: an email is composed once, never changes afterwards, and is handed over at most once.
 
 A message waits as QUEUED, is claimed as SENDING right before its data is sent, and ends as SENT, FAILED (the mail
-server did not take it) or UNCERTAIN (delivery unconfirmed). The contact dates move when it is SENT.
+server did not take it) or UNCERTAIN (delivery unconfirmed). One that a person must look at again before it leaves is
+HELD. The contact dates move when it is SENT.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,10 +18,20 @@ from crm.models import User
 from crm.records.activity import Actor
 from crm.runtime.delivery import Delivery, DeliveryOutcome, retry_while_database_down
 from crm.text.addresses import agency_domain, agency_sender, clean_address, clean_addresses, clean_header
+from crm.text.email_bodies.quotes import own_text
+from crm.text.html.markup import strip_markup
 from inbox.imap import filing
+from inbox.incoming.parsing import make_snippet
 from inbox.models import OUTGOING_TRANSITIONS, Direction, Mailbox, Message, MessageState, Provider, Thread, ThreadKey
 from inbox.outgoing import tracking
-from inbox.outgoing.mime import SENDABLE_MESSAGE_ID, build_email, clean_body_text, reference_chain, text_to_html
+from inbox.outgoing.mime import (
+    SENDABLE_MESSAGE_ID,
+    build_email,
+    clean_body_text,
+    composed_to_html,
+    reference_chain,
+    text_to_html,
+)
 from inbox.outgoing.smtp import send_via_smtp
 from inbox.thread_state import apply_message
 from inbox.transitions import add_to_thread
@@ -50,6 +61,7 @@ def compose(
     to: Iterable[str],
     subject: str,
     text: str,
+    plain_below: str | None = None,
     message_id: str,
     cc: Iterable[str] = (),
     reply_to_message: Message | None = None,
@@ -59,9 +71,11 @@ def compose(
 ) -> Message:
     """Add an email to `thread` that waits to be handed over, from `sender` (None: from the agency).
 
-    If the same email with the same `message_id` failed before, it waits again. `attachments` are what
-    `store_attachment` returned. Where opening is tracked (`tracking.should_track`), the email carries the tracking
-    picture, and one that `links_to_proposal` a link to its proposal.
+    `text` is plain, unless there is a `plain_below`, which may be empty: then `text` is what a person has written, with
+    mark-up, and `plain_below` stands under it, such as the signature and what the email quotes.
+
+    If the same email with the same `message_id` failed before, it waits again. `attachments` come from
+    `store_attachment`. Where opening is tracked, it carries the picture, and if it `links_to_proposal` that link.
 
     Raises:
         NotPermitted: `by` may not send messages.
@@ -69,20 +83,31 @@ def compose(
         IllegalTransition: this email is being sent, or was sent already.
     """
     Actor.of(by).require_permission(SEND_PERMISSION, "send messages")
-    if not SENDABLE_MESSAGE_ID.fullmatch(message_id):
-        raise InvalidInput(f"{message_id!r} is not a Message-ID: it must look like <name@host>.")
-    message = Message(thread=thread, direction=Direction.OUT, state=MessageState.QUEUED, message_id=message_id)
-    message.sent_at, message.is_read = timezone.now(), True
-    message.from_name, message.from_email, message.reply_to = sender_headers(sender, thread.mailbox)
+    message = start_message(thread, message_id, sender)
     message.to_emails, message.cc_emails = check_recipients(to, cc)
     message.in_reply_to, message.references = reply_headers(reply_to_message)
     message.subject, message.body_text = clean_header(subject, "subject"), check_body(text)
+    add_formatted_text(message, plain_below)
     add_html_and_tracking(message, links_to_proposal=links_to_proposal)
     message.attachments = with_file_urls(attachments, message)
     Thread.everything.select_for_update().get(pk=thread.pk)
     register_reply_key(thread, sender, message_id)
     earlier = Message.objects.filter(thread=thread, message_id=message_id).first()
     return requeue_or_replace(earlier, message) if earlier else add_to_thread(message)
+
+
+def start_message(thread: Thread, message_id: str, sender: User | None) -> Message:
+    """Return an outgoing message of `sender` in `thread`, without recipients and text. It is not saved.
+
+    Raises:
+        InvalidInput: `message_id` is no Message-ID.
+    """
+    if not SENDABLE_MESSAGE_ID.fullmatch(message_id):
+        raise InvalidInput(f"{message_id!r} is not a Message-ID: it must look like <name@host>.")
+    message = Message(thread=thread, direction=Direction.OUT, state=MessageState.QUEUED, message_id=message_id)
+    message.sent_at, message.is_read = timezone.now(), True
+    message.from_name, message.from_email, message.reply_to = sender_headers(sender, thread.mailbox)
+    return message
 
 
 def with_file_urls(attachments: Sequence[dict[str, Any]], message: Message) -> list[dict[str, Any]]:
@@ -93,13 +118,27 @@ def with_file_urls(attachments: Sequence[dict[str, Any]], message: Message) -> l
     ]
 
 
+def add_formatted_text(message: Message, plain_below: str | None) -> None:
+    """Complete the text of `message`, so far what a person wrote, with `plain_below`; write its HTML and snippet.
+
+    Without `plain_below`, the text is plain, and stays as it is.
+    """
+    if plain_below is None:
+        return
+    written, below = message.body_text, clean_body_text(plain_below)
+    if below:
+        message.body_text = check_body(f"{written}\n\n{below}")
+    message.body_html = str(composed_to_html(written, below))
+    message.snippet = make_snippet(own_text(strip_markup(written)))
+
+
 def add_html_and_tracking(message: Message, *, links_to_proposal: bool) -> None:
-    """Write the HTML of `message`, with the tracking picture and the link to its proposal where opening is tracked."""
+    """Write the HTML of `message` if there is none, and where opening is tracked, its picture and proposal link."""
     is_tracked = tracking.should_track(message.thread.lead)
     message.token = tracking.tracking_token(message.message_id) if is_tracked else ""
     if is_tracked and links_to_proposal:
         message.body_text = tracking.add_proposal_link(message.body_text, message.token)
-    html = str(text_to_html(message.body_text))
+    html = message.body_html or str(text_to_html(message.body_text))
     message.body_html = tracking.add_tracking_pixel(html, message.token) if is_tracked else html
 
 
@@ -279,6 +318,11 @@ def mark_email_failed(message: Message, reason: str) -> bool:
 def mark_email_uncertain(message: Message, reason: str) -> bool:
     """Mark the delivery of `message` as unconfirmed because of `reason`; return whether the state changed."""
     return set_email_state(message, MessageState.UNCERTAIN, error_message=reason or "Unknown.")
+
+
+def mark_email_held(message: Message, reason: str) -> bool:
+    """Hold `message` until a person decides, because of `reason`; return whether the state changed."""
+    return set_email_state(message, MessageState.HELD, error_message=reason)
 
 
 def set_email_state(message: Message, to: str, **changes: Any) -> bool:

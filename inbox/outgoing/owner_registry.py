@@ -3,7 +3,7 @@
 from crm.runtime.lazy_module import LazyObject
 from inbox.models import EmailOrigin
 
-OWNERS: dict[str, LazyObject] = {EmailOrigin.COMPOSER: LazyObject("inbox.outgoing.delivery_owners.DeliveryOwner")}
+OWNERS: dict[str, LazyObject] = {EmailOrigin.COMPOSER: LazyObject("inbox.drafts.scheduled.ComposerDelivery")}
 
 
 def register_owner(origin: str, path: str) -> None:

@@ -8,20 +8,22 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from crm.exceptions import ActionRefused, IllegalTransition
+from crm.exceptions import ActionRefused, IllegalTransition, InvalidInput
 from crm.models import User
 from crm.records.activity import SYSTEM_ACTOR, Actor
+from crm.records.local_time import format_agency_moment
 from crm.runtime.delivery import RETRY_DELAYS, Delivery, DeliveryOutcome, retry_while_database_down
 from crm.runtime.job_queue import configure_job, enqueue
 from inbox.models import Direction, EmailDelivery, EmailOrigin, Mailbox, Message, MessageState, Thread
 from inbox.outgoing import outbox
-from inbox.outgoing.delivery_owners import DeliveryOwner, describe_email, record_on_thread
+from inbox.outgoing.delivery_owners import DeliveryHeld, DeliveryOwner, describe_email, record_on_thread
 from inbox.outgoing.owner_registry import OWNERS
 from inbox.transitions import lock_thread
 
@@ -33,6 +35,7 @@ UNDO_WINDOW = timedelta(seconds=10)
 # A delivery that is due for so long without a claim has lost its job; one claimed so long ago has lost its worker.
 LOST_AFTER, DEAD_WORKER_AFTER = timedelta(minutes=2), timedelta(minutes=15)
 MAX_REQUEUED = 1_000
+MAX_SCHEDULED_AHEAD = timedelta(days=366)
 
 
 @dataclass(frozen=True)
@@ -51,18 +54,38 @@ def enqueue_send(
     message: Message, *, by: User | None, origin: str = EmailOrigin.COMPOSER, run_after: datetime | None = None
 ) -> EmailDelivery:
     """Queue `message` for delivery at `run_after` (default: after the undo window), in the caller's transaction."""
-    delivery, _ = EmailDelivery.objects.update_or_create(
-        message=message,
-        defaults={
-            "origin": origin,
-            "ordered_by": by,
-            "run_after": run_after or timezone.now() + UNDO_WINDOW,
-            "retry_count": 0,
-            "claimed_at": None,
-            "finished_at": None,
-        },
-    )
+    delivery = store_delivery(message, by, origin, run_after=run_after or timezone.now() + UNDO_WINDOW)
     defer_send_job(delivery)
+    return delivery
+
+
+def schedule_send(message: Message, at: datetime, *, confirmed_digests: Collection[str], by: User) -> EmailDelivery:
+    """Queue `message` for delivery at `at`, in the caller's transaction.
+
+    Its job is queued when the time has come (`requeue_due_deliveries`), so the time can be changed until then.
+
+    Raises:
+        InvalidInput: `at` is not in the future, or more than a year ahead.
+    """
+    now = timezone.now()
+    if at <= now:
+        raise InvalidInput("Choose a time in the future to send the email.")
+    if at > now + MAX_SCHEDULED_AHEAD:
+        raise InvalidInput("An email can be scheduled for a year ahead at most.")
+    schedule = {"scheduled_for": at, "scheduled_at": now, "confirmed_digests": sorted(confirmed_digests)}
+    delivery = store_delivery(message, by, EmailOrigin.COMPOSER, run_after=at, **schedule)
+    summary = f"Scheduled for {format_agency_moment(at)}: {describe_email(message)}"
+    record_on_thread(delivery, "scheduled", summary, Actor.of(by))
+    return delivery
+
+
+def store_delivery(message: Message, by: User | None, origin: str, **columns: Any) -> EmailDelivery:
+    """Create the delivery of `message`, or begin it anew."""
+    fresh = {"retry_count": 0, "claimed_at": None, "finished_at": None}
+    unscheduled = {"scheduled_for": None, "scheduled_at": None, "confirmed_digests": []}
+    delivery, _ = EmailDelivery.objects.update_or_create(
+        message=message, defaults={"origin": origin, "ordered_by": by, **fresh, **unscheduled, **columns}
+    )
     return delivery
 
 
@@ -116,11 +139,16 @@ def claim_delivery(pk: UUID) -> bool:
     if delivery is None or delivery.row.finished_at is not None:
         return False
     if delivery.row.run_after > timezone.now():
-        defer_send_job(delivery.row)
+        # A waiting job would keep a scheduled email from leaving earlier.
+        if delivery.row.scheduled_for is None:
+            defer_send_job(delivery.row)
         return False
     try:
         if not delivery.owner.may_send(delivery.row):
             return False
+    except DeliveryHeld as hold:
+        settle_held(delivery, str(hold))
+        return False
     except ActionRefused as error:
         settle_failed(delivery, str(error))
         return False
@@ -165,6 +193,12 @@ def settle_uncertain(delivery: LockedDelivery, reason: str) -> None:
     finish(delivery.row)
 
 
+def settle_held(delivery: LockedDelivery, reason: str) -> None:
+    if outbox.mark_email_held(delivery.message, reason):
+        delivery.owner.on_held(delivery.row)
+    finish(delivery.row)
+
+
 def retry_later(delivery: LockedDelivery, reason: str) -> None:
     """Reschedule an email that the mail server provably did not take and may take later."""
     row = delivery.row
@@ -176,10 +210,11 @@ def retry_later(delivery: LockedDelivery, reason: str) -> None:
     defer_send_job(row)
 
 
-def requeue_lost_deliveries(now: datetime) -> int:
-    """Queue again deliveries that lost their job or their worker; return how many."""
+def requeue_due_deliveries(now: datetime) -> int:
+    """Queue the scheduled deliveries that are due, and again those that lost job or worker; return how many."""
     lost = Q(claimed_at=None, run_after__lt=now - LOST_AFTER) | Q(claimed_at__lt=now - DEAD_WORKER_AFTER)
-    rows = EmailDelivery.objects.filter(lost, finished_at=None, run_after__lt=now)
+    is_due = lost | Q(claimed_at=None, scheduled_for__isnull=False)
+    rows = EmailDelivery.objects.filter(is_due, finished_at=None, run_after__lt=now)
     for owner in OWNERS.values():
         rows = owner.exclude_paused(rows)
     deliveries = rows.order_by("run_after")[:MAX_REQUEUED]
@@ -235,6 +270,52 @@ def retry_send(message: Message, *, by: User) -> EmailDelivery:
     """
     delivery = lock_delivery_for_user(message, by, MessageState.FAILED)
     return resend(delivery.row, by, "Tried again")
+
+
+@transaction.atomic
+def send_now(message: Message, *, by: User) -> EmailDelivery:
+    """Send a scheduled or held email after the undo window, as it is.
+
+    Raises:
+        NotPermitted: `by` may not send messages.
+        IllegalTransition: it is neither scheduled nor held, or is being sent.
+    """
+    delivery = lock_postponed(message, by)
+    lock_thread(delivery.message.thread, by=by)
+    outbox.set_email_state(message, MessageState.QUEUED, error_message="")
+    record_on_thread(delivery.row, "released", f"To be sent now: {describe_email(message)}", Actor.of(by))
+    return enqueue_send(message, by=by)
+
+
+@transaction.atomic
+def reschedule(message: Message, at: datetime, *, by: User) -> EmailDelivery:
+    """Send a scheduled or held email at another time. What its sender has read counts up to now.
+
+    Raises:
+        NotPermitted: `by` may not send messages.
+        InvalidInput: `at` is not in the future, or too far ahead.
+        IllegalTransition: it is neither scheduled nor held, or is being sent.
+    """
+    delivery = lock_postponed(message, by)
+    lock_thread(delivery.message.thread, by=by)
+    outbox.set_email_state(message, MessageState.QUEUED, error_message="")
+    return schedule_send(message, at, confirmed_digests=delivery.row.confirmed_digests, by=by)
+
+
+def lock_postponed(message: Message, by: User) -> LockedDelivery:
+    """Lock the delivery of an email that is scheduled or held, for the user `by`.
+
+    Raises:
+        IllegalTransition: it is neither, or it has begun to leave.
+    """
+    delivery = lock_delivery_for_user(message, by, MessageState.QUEUED, MessageState.HELD)
+    if delivery.row.scheduled_for is None:
+        raise IllegalTransition("This email is not scheduled.")
+    if delivery.row.finished_at is None and delivery.row.claimed_at is not None:
+        raise IllegalTransition("The email is being sent at this moment.")
+    if delivery.row.finished_at is None and delivery.row.retry_count:
+        raise IllegalTransition("The mail server asked to wait: the email is tried again by itself.")
+    return delivery
 
 
 @transaction.atomic

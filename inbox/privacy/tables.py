@@ -28,6 +28,7 @@ def register_inbox_tables() -> None:
         {
             "inbox.mailbox": "Mailboxes of staff. Their passwords are never shown.",
             "inbox.emailtemplate": "Texts for all recipients.",
+            "inbox.emailsignature": "Signatures of staff.",
             "inbox.messagewords": "The search index: the words of the messages again.",
             "inbox.threadkey": "Identifiers of the messages again.",
             "inbox.foldermail": "Numbers of emails on a server.",

@@ -14,7 +14,7 @@ STATUS_VERBS = {ThreadStatus.OPEN: "reopened", ThreadStatus.RESOLVED: "resolved"
 
 @transaction.atomic
 def change_thread_status(thread: Thread, status: str, *, by: Actor | User) -> None:
-    """Resolve, archive or reopen a thread.
+    """Resolve, archive or reopen a thread; its snooze ends.
 
     Raises:
         NotPermitted: `by` may not change conversations.
@@ -22,7 +22,8 @@ def change_thread_status(thread: Thread, status: str, *, by: Actor | User) -> No
     """
     Actor.of(by).require_permission("inbox.change_thread", "change a conversation")
     allowed = [was for was, targets in THREAD_TRANSITIONS.items() if status in targets]
-    if Thread.objects.filter(pk=thread.pk, status__in=allowed).update(status=status) != 1:
+    changes = {"status": status, "snoozed_until": None, "snoozed_by": None}
+    if Thread.objects.filter(pk=thread.pk, status__in=allowed).update(**changes) != 1:
         current = Thread.everything.get(pk=thread.pk)
         state = "deleted" if current.is_deleted else current.get_status_display().lower()
         raise IllegalTransition(f"The conversation “{current}” is already {state}.")

@@ -142,6 +142,7 @@ class LeadStageHistory(Record):
         # Declared here, because Django would create two indexes for a text key.
         indexes = [
             models.Index("lead", models.F("at").desc(), name="lead_stage_history_by_lead"),
+            models.Index("at", name="lead_stage_history_at"),
             models.Index(fields=["from_status"], name="lead_stage_history_from"),
             models.Index(fields=["to_status"], name="lead_stage_history_to"),
         ]

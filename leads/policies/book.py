@@ -10,30 +10,23 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.db import connection
-from django.db.models import F
-from django.db.models.functions import TruncMonth, Upper
+from django.db.models import DateField, F, QuerySet
+from django.db.models.functions import Cast, TruncMonth, Upper
 
 from crm.models import User
 from crm.records.local_time import format_month
+from crm.screens.reports.grouping import group_rows, owner_dimension
 from leads.models import InsuranceType, Policy
 from leads.policies.terms import add_months
 
 MAX_ROWS = 50
 ZERO = Decimal()
-# One pass over the policies groups them in every way at once; the last row is the total.
-BOOK_SQL = """
-    SELECT grouping(line, carrier_key, owner, month), line, min(carrier), carrier_key, owner, month::date,
-           count(*), sum(premium), sum(annual_premium)
-      FROM ({policies}) AS policies
-     GROUP BY GROUPING SETS ((line), (carrier_key), (owner), (month), ())
-"""
+COLUMNS = ("line", "carrier_key", "owner", "month")
+SUMS = ("count(*)", "sum(premium)", "sum(annual_premium)", "min(carrier)")
 # The key of a group with its count and sums, and what a row says of it: its label and the filters of the list.
 Group = tuple[Any, list[Any]]
 Description = tuple[str, dict[str, str]]
 Describe = Callable[[Any], Description]
-# What `grouping` returns for each set: a bit for each column that the row is not grouped by.
-LINE, CARRIER, OWNER, MONTH, TOTAL = 0b0111, 0b1011, 0b1101, 0b1110, 0b1111
 
 
 @dataclass(frozen=True)
@@ -68,39 +61,30 @@ class Book:
 
 def load_book(user: User, day: date) -> Book:
     """Return the book as of `day` of the policies that `user` may see, in a bounded number of statements."""
-    groups: dict[int, list[Group]] = {LINE: [], CARRIER: [], OWNER: [], MONTH: [], TOTAL: []}
-    for kind, line, carrier, carrier_key, owner, month, *sums in read_groups(user, day):
-        value = {LINE: line, CARRIER: (carrier_key, carrier), OWNER: owner, MONTH: month, TOTAL: None}[kind]
-        groups[kind].append((value, sums))
+    found = group_rows(policies_in_force(user, day), COLUMNS, SUMS)
+    groups = {column: [(value, sums[:3]) for value, sums in rows] for column, rows in found.by.items()}
+    carriers = [((key, sums[3]), sums[:3]) for key, sums in found.by["carrier_key"]]
     in_force = {"in_force": day.isoformat()}
     tables = [
-        BookTable("By line", "Line", ranked(groups[LINE], line_describer(), in_force)),
-        BookTable("By carrier", "Carrier", ranked(groups[CARRIER], describe_carrier, in_force)),
-        BookTable("By owner", "Owner", ranked(groups[OWNER], owner_describer(groups[OWNER]), in_force)),
-        BookTable("By month of expiry", "Month", by_month(groups[MONTH], in_force)),
+        BookTable("By line", "Line", ranked(groups["line"], line_describer(), in_force)),
+        BookTable("By carrier", "Carrier", ranked(carriers, describe_carrier, in_force)),
+        BookTable("By owner", "Owner", ranked(groups["owner"], owner_dimension(groups["owner"]).describe, in_force)),
+        BookTable("By month of expiry", "Month", by_month(groups["month"], in_force)),
     ]
-    return Book(day, BookRow("Total", *totals_of(groups[TOTAL]), query=urlencode(in_force)), tables)
+    count, premium, annual_premium, _ = found.total
+    total = BookRow("Total", count or 0, premium or ZERO, annual_premium or ZERO, query=urlencode(in_force))
+    return Book(day, total, tables)
 
 
-def read_groups(user: User, day: date) -> list[tuple[Any, ...]]:
-    policies = Policy.objects.visible_to(user).in_force(day).with_annual_premium().order_by()
+def policies_in_force(user: User, day: date) -> QuerySet:
+    policies = Policy.objects.visible_to(user).in_force(day).with_annual_premium()
     columns = {
         "line": F("insurance_type_id"),
         "carrier_key": Upper("carrier"),
         "owner": F("client__assigned_to_id"),
-        "month": TruncMonth("expires_on"),
+        "month": Cast(TruncMonth("expires_on"), DateField()),
     }
-    query = policies.values("carrier", "premium", "annual_premium", **columns).query
-    sql, params = query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(BOOK_SQL.format(policies=sql), params)
-        return cursor.fetchall()
-
-
-def totals_of(groups: list[Group]) -> list[Any]:
-    """Return the count and the sums of the total, which is there even if no policy is."""
-    _, (count, premium, annual_premium) = groups[0]
-    return [count, premium or ZERO, annual_premium or ZERO]
+    return policies.values("carrier", "premium", "annual_premium", **columns)
 
 
 def ranked(groups: list[Group], describe: Describe, in_force: dict[str, str]) -> list[BookRow]:
@@ -143,11 +127,6 @@ def line_describer() -> Describe:
 def describe_carrier(key: tuple[str, str]) -> Description:
     """Return the carrier as one of its policies spells it: the filter, as the grouping, ignores case."""
     return key[1], {"carrier": key[1]}
-
-
-def owner_describer(groups: list[Group]) -> Describe:
-    owners = {one.pk: str(one) for one in User.objects.filter(pk__in=[key for key, _ in groups if key])}
-    return lambda key: (owners[key], {"owner": str(key)}) if key else ("Unassigned", {"owner": "none"})
 
 
 def with_shares(rows: list[BookRow]) -> list[BookRow]:

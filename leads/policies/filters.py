@@ -1,6 +1,7 @@
 """The filters of policies."""
 
 from datetime import date
+from typing import ClassVar
 
 import django_filters
 from django.db import models
@@ -49,6 +50,11 @@ class PolicyFilter(CustomFieldFilterMixin, LiveRowsFilter):
     premium_max = AmountFilter(field_name="premium", lookup_expr="lte", label="Premium to", **VALUE_FILTER_OPTIONS)
     client = RelatedRecordFilter(Client)
     import_batch = import_filter()
+
+    ranges: ClassVar[dict[str, tuple[str, str]]] = {
+        "Expires": ("expires_from", "expires_to"),
+        "Premium": ("premium_min", "premium_max"),
+    }
 
     class Meta:
         model = Policy

@@ -12,7 +12,7 @@ from crm.screens.charts import ListChart
 from crm.screens.custom_fields.bulk_edit import set_field_action
 from crm.screens.export import ExportColumn, ListExport
 from crm.screens.json_forms.schema import Schema
-from crm.screens.lists import Column, Tab
+from crm.screens.lists import Column, Tab, optional_column
 from crm.screens.paging import Order
 from crm.screens.record_admin import RecordAdmin
 from leads.exporting.line_answers import policy_line_columns
@@ -71,12 +71,14 @@ class PolicyAdmin(RecordAdmin):
     list_select_related = ("client__assigned_to", "insurance_type")
     list_defer = UNSHOWN_COLUMNS
     columns = (
-        Column("Policy"),
-        Column("Client"),
-        Column("Status"),
-        Column("Expires", "expiry"),
-        Column("Premium", "premium", "num"),
-        Column("Owner"),
+        Column("Policy", exports=("Line", "Carrier", "Number")),
+        Column("Client", exports=("Client",)),
+        Column("Status", exports=("Status",)),
+        Column("Expires", "expiry", exports=("Expires on",)),
+        Column("Premium", "premium", "num", exports=("Premium",)),
+        Column("Owner", exports=("Owner",)),
+        optional_column("Effective", "Effective on"),
+        optional_column("Billing", "Billing period"),
     )
     orders = {
         "expiry": Order("Next to expire first", {"expiry": EXPIRY_SORT_KEY, **ID_SORT_KEY}, descending=False),

@@ -25,6 +25,7 @@ from inbox.email_templates.placeholders import (
     find_gaps,
     placeholder_values,
 )
+from inbox.email_templates.signatures import load_signature, signature_block
 from inbox.incoming.parsing import EmailFile
 from inbox.models import EmailOrigin, Mailbox, Message, MessageState, Thread, ThreadSource
 from inbox.outgoing import outbox, send_queue, tracking
@@ -63,6 +64,11 @@ class EmailDraft:
     @property
     def full_text(self) -> str:
         return f"{self.text}\n\n{self.quoted_text}" if self.quoted_text else self.text
+
+    def signed_text(self, sender: User | None) -> str:
+        """Return the whole text with the signature of `sender` between the text and the quote."""
+        signature = signature_block(load_signature(sender))
+        return "\n\n".join(filter(None, [self.text.rstrip(), signature, self.quoted_text]))
 
 
 class EmailKind(Kind):
@@ -148,7 +154,10 @@ class EmailKind(Kind):
         draft = cls.draft(payload, suggestion, sender)
         name, from_address, reply_to = outbox.sender_headers(sender, cls.mailbox(suggestion))
         lines = [("From", f"{name} <{from_address}>"), ("Reply-to", reply_to), ("To", ", ".join(draft.to))]
-        lines += [("Subject", clean_header(draft.subject, "subject")), ("Text", outbox.check_body(draft.full_text))]
+        lines += [
+            ("Subject", clean_header(draft.subject, "subject")),
+            ("Text", outbox.check_body(draft.signed_text(sender))),
+        ]
         lines += [
             ("Attached", f"{file.name} ({len(file.data):,} bytes)")
             for file in cls.attachments(payload, suggestion, sender)
@@ -191,7 +200,7 @@ class EmailKind(Kind):
             sender=sender,
             to=draft.to,
             subject=draft.subject,
-            text=draft.full_text,
+            text=draft.signed_text(sender),
             message_id=f"<{execution.idempotency_key}@{agency_domain()}>",
             reply_to_message=draft.in_reply_to,
             links_to_proposal=cls.links_to_proposal,

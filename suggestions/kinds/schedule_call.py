@@ -14,6 +14,7 @@ from crm.records.local_time import agency_time, format_agency_moment
 from crm.runtime.lazy_module import LazyModule
 from crm.text.addresses import agency_domain
 from inbox.email_templates.placeholders import placeholder_values
+from inbox.email_templates.signatures import load_signature
 from inbox.incoming.parsing import EmailFile
 from inbox.models import Thread, ThreadSource
 from inbox.outgoing.outbox import sender_headers
@@ -214,7 +215,9 @@ def invitation_text(
             "If that does not suit you, these times would, too:\n"
             + "\n".join(f"- {format_meeting_time(at)}" for at in other_times)
         )
-    return "\n\n".join([*parts, email_signature(sender)])
+    # The signature of the sender follows, where there is one.
+    own_lines = [] if load_signature(sender) else [email_signature(sender)]
+    return "\n\n".join([*parts, *own_lines])
 
 
 def invitation_uid(suggestion: Suggestion) -> str:

@@ -328,6 +328,10 @@ class Suggestion(Assignable):
                 condition=LIVE & models.Q(interaction__isnull=False, reviewed_by__isnull=False),
                 name="suggestions_judged",
             ),
+            # The report on decisions reads those of a period.
+            models.Index(
+                "reviewed_at", condition=LIVE & models.Q(reviewed_at__isnull=False), name="suggestions_decided"
+            ),
             models.Index(*NEWEST_FIRST, condition=models.Q(deleted_at__isnull=False), name="suggestions_deleted"),
             record_owner_index("suggestions"),
             # Agents and models are filtered by name, in any case.

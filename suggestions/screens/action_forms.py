@@ -1,7 +1,6 @@
 """The action forms with which people decide about suggestions."""
 
 from abc import abstractmethod
-from datetime import datetime, time, timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,9 +9,9 @@ from django.utils.html import format_html
 
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.models import User
-from crm.records.local_time import format_moment, format_short_moment
+from crm.records.local_time import format_moment
 from crm.screens.action_forms import ActionForm
-from crm.screens.record_forms import LocalDateTimeField
+from crm.screens.record_forms import LaterForm
 from crm.text.cleaning import ensure_full_stop
 from suggestions import transitions
 from suggestions.choices import LabelCache
@@ -24,7 +23,6 @@ from suggestions.screens.attempts import can_undo, is_delivery_unconfirmed
 from suggestions.screens.content_form import CONTENT_PREFIX, build_content_inputs, read_content
 from suggestions.screens.presenters import has_kind_permission
 
-MORNING = time(9)
 MAX_DECISION_NOTE_LENGTH = 2_000
 MAX_FINDING_CODE_LENGTH = 1_000
 
@@ -265,27 +263,11 @@ class UseOriginal(DecisionForm):
         return ensure_full_stop(f"The original is back: {record}")
 
 
-class Snooze(DecisionForm):
+class Snooze(LaterForm, DecisionForm):
     """Hide a suggestion until a later time."""
 
     verb, label, icon = "snooze", "Snooze", "snooze"
     past_tense = "snoozed"
-
-    until = forms.ChoiceField(label="Snooze until")
-    at = LocalDateTimeField(
-        required=False,
-        label="Or at",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
-        error_messages={"invalid": "Enter a date and a time."},
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.snooze_times = snooze_times(timezone.localtime())
-        self.fields["until"].choices = [
-            (name, f"{name} ({moment:%a} {format_short_moment(moment)})") for name, moment in self.snooze_times.items()
-        ]
-        self.initial.setdefault("until", "Tomorrow")
 
     @classmethod
     def is_applicable(cls, record: Suggestion) -> bool:
@@ -293,24 +275,8 @@ class Snooze(DecisionForm):
         return waits and not transitions.is_expired(record, timezone.now())
 
     def decide(self, record: Suggestion, by: User) -> str:
-        data = self.cleaned_data
-        transitions.snooze(record, data["at"] or self.snooze_times[data["until"]], by=by)
+        transitions.snooze(record, self.chosen_time(), by=by)
         return ensure_full_stop(f"Snoozed until {format_moment(record.snoozed_until)}: {record}")
-
-
-def snooze_times(now: datetime) -> dict[str, datetime]:
-    """Return the offered snooze times by name; `now` is the reader's time."""
-
-    def morning(days: int) -> datetime:
-        return timezone.make_aware(datetime.combine(now.date() + timedelta(days=days), MORNING))
-
-    return {
-        "In 3 hours": now + timedelta(hours=3),
-        "Tomorrow": morning(1),
-        "In 3 days": morning(3),
-        "Next Monday": morning(7 - now.weekday()),
-        "In 2 weeks": morning(14),
-    }
 
 
 class PutBack(DecisionForm):

@@ -12,7 +12,7 @@ from crm.exceptions import ActionRefused
 from crm.models import Client, User
 from crm.records.duplicates.finding import find_duplicates
 from crm.records.duplicates.matching import Identity
-from crm.screens.action_views import safe_next_url
+from crm.screens.action_values import safe_next_url
 from crm.screens.duplicates.warning import ExistingRecord, describe_existing
 from leads.models import Lead
 from suggestions import transitions

@@ -14,6 +14,7 @@ from suggestions.choices import LabelCache
 from suggestions.models import APPROVED_STATUSES, Level, Suggestion, SuggestionStatus
 from suggestions.screens.action_forms import Approve, Undo
 from suggestions.screens.attempts import EXECUTIONS_PREFETCH
+from suggestions.screens.composer_reply import find_suggested_reply
 from suggestions.screens.presenters import EarlierChanges, SuggestionLine, build_suggestion_line, earlier_changes
 from suggestions.transitions import DECIDABLE_STATUSES, PROPOSE_PERMISSION
 from support.models import SupportTicket
@@ -39,6 +40,10 @@ def client_suggestions_panel(request: HttpRequest, client: Client) -> Panel | No
 def thread_suggestions_panel(request: HttpRequest, thread: Thread) -> Panel | None:
     """Return the panel of a thread; in the side column if the thread is not linked yet."""
     section = suggestions_panel(request, "thread", thread)
+    if section is not None and thread.accepts_email and not thread.is_deleted:
+        lines = section.content["open"]
+        section.content["reply"] = find_suggested_reply(lines, request.user)
+        section = replace(section, composer_template="suggestions/composer_reply.html")
     unknown = thread.lead_id is None and thread.client_id is None
     return replace(section, place=Place.SIDE) if section and unknown and not section.content["drafted"] else section
 

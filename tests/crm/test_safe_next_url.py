@@ -5,7 +5,7 @@ import csv
 import pytest
 from django.test import Client as Browser
 
-from crm.screens.action_views import safe_next_url
+from crm.screens.action_values import safe_next_url
 from crm.text.spreadsheet_cells import mark_as_text, unescape_formula
 from leads.importing.files.writing import open_writer
 from tests.cast import PASSWORD

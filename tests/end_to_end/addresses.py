@@ -31,6 +31,8 @@ from crm.models import (
 )
 from crm.models.custom_field import REFERENCE_TABLES
 from crm.records.activity import SYSTEM_ACTOR, record
+from crm.screens.reports import Report
+from crm.screens.reports.all_reports import all_reports
 from inbox.drafts.screen import OUTGOING_ACTIONS
 from inbox.models import Draft, Mailbox, Message, SetAside, WebForm
 from inbox.models.email_template import EmailTemplate
@@ -184,6 +186,8 @@ def addresses(world: dict[type, Any]) -> Iterator[Address]:
 ARGUMENTS = {
     "choose_password": [["AA", "unknown"]],
     "app_list": [["leads"], ["crm"], ["auth"]],
+    "report_schedule": [["pipeline"]],
+    "report": [[report.key] for report in all_reports() if isinstance(report, Report)],
     "reference_picker": [[label] for label in REFERENCE_TABLES.values()],
 }
 

@@ -29,6 +29,7 @@ from inbox.models import (
     Direction,
     Draft,
     EmailDelivery,
+    EmailSignature,
     FolderMail,
     Mailbox,
     Message,
@@ -155,6 +156,7 @@ def make_derived_rows(owner: User, rows: dict[type, Any]) -> Iterator[Any]:
     approved = approve(make_suggestion(lead=lead), by=SYSTEM_ACTOR)
     yield SuggestionExecution.objects.create(suggestion=approved, attempt=2, state="FAILED", error="x")
     yield Reading.objects.create(message=message, interaction=rows[AIInteraction], signs=[])
+    yield EmailSignature.objects.create(user=owner, text="x")
     yield EmailDelivery.objects.create(message=message, run_after=timezone.now() + timedelta(days=1))
     yield ThreadKey.objects.create(mailbox=mailbox, key="x", thread=rows[Thread])
     yield FolderMail.objects.create(mailbox=mailbox, folder="x", uidvalidity=1, uid=1)

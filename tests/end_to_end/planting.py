@@ -28,7 +28,7 @@ OF_EVERYONE = {
     *("crm.fieldusage", "crm.indexusage", "crm.schemathresholds", "crm.loginlimit", "crm.usersession"),
     *("crm.secondfactor", "crm.rolesecurity"),
     # Without a text: names are read when a notification is shown.
-    *("crm.notification", "crm.notificationsetting", "crm.notificationdigest"),
+    *("crm.notification", "crm.notificationsetting", "crm.notificationdigest", "crm.reportschedule"),
     *("leads.insurancetype", "leads.leadstatus", "leads.scoringpolicy", "leads.importmapping"),
     *("leads.predictionmodel", "leads.predictionfeature"),
     *("inbox.emailtemplate", "inbox.webform", "inbox.webformrate", "inbox.webformrefusal", "inbox.removedfile"),
@@ -40,6 +40,7 @@ NOT_TEXT = {
     *("pgh_label", "table", "target_type", "about_type", "record_type", "first_table", "second_table", "reasons"),
     *("column", "kinds", "trial"),
     *("first_digest", "second_digest", "shared_digest", "digest", "content_digest", "source_digest", "content_hash"),
+    "confirmed_digests",
     *("file_hash", "file_path", "source_path", "credentials", "token", "variant", "references", "verb", "status"),
     *("agent", "rule", "model_used", "ai_model_version", "conversation_id"),
     # The program reads these by their keys; each has a row with texts by itself or says only names of columns.

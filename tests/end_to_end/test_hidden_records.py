@@ -56,7 +56,7 @@ pytestmark = pytest.mark.django_db
 FORM_DATA = {"name": "x", "title": "x", "body": "x", "summary": "x", "reason": "x", "stage": "ACTIVE", "tier": "hot"}
 # Pages that show something when a form is sent, though nothing is saved.
 POSTED_PAGES = {
-    *("do", "add", "merge", "convert", "unmerge", "preview", "instead"),
+    *("do", "add", "merge", "convert", "unmerge", "preview", "instead", "use"),
     *("move", "policy", "outgoing", "mapping", "conversation"),
 }
 # The key of a record in the path of a link.
@@ -253,7 +253,7 @@ def reference_probes(rows: list[Any], hidden: dict[Any, Any]) -> Iterator[str]:
     for field in CustomField.objects.filter(kind__in=list(REFERENCE_TABLES)):
         query = f"?{urlencode({f'cf.{field.key}': hidden[apps.get_model(field.refers_to)].pk})}"
         list_url = page_url(apps.get_model(field.table), "changelist")
-        yield from (f"{list_url}{query}", f"{list_url}filters/{query}")
+        yield from (f"{list_url}{query}", f"{list_url}filters/{query}&field=cf.{field.key}")
         yield f"{reverse('admin:crm_customfield_kind', args=[field.pk])}?kind=text"
     lead = next(row for row in rows if isinstance(row, Lead))
     template = EmailTemplate.objects.order_by("name").first()

@@ -71,7 +71,7 @@ def test_line_made_on_the_screen_works_everywhere_at_once(june, pet, tmp_path):
     page = page_text(june.get(f"/leads/lead/{lead.pk}/change/"))
     assert "Beagle" in page and "$1,200" in page and "Vet visits" in page and "Written under" not in page
     # Filters, the list and the board
-    assert '<option value="pet">Pet</option>' in page_text(june.get("/leads/lead/filters/"))
+    assert '<option value="pet">Pet</option>' in page_text(june.get("/leads/lead/?sheet=filter"))
     assert "Lee" in page_text(june.get("/leads/lead/?line=pet"))
     assert "Lee" not in page_text(june.get("/leads/lead/?line=auto"))
     assert "Lee" in page_text(june.get("/leads/lead/board/"))

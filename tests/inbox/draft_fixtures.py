@@ -33,8 +33,8 @@ def make_draft(by: User, thread: Thread | None = None, **kw: Any) -> Draft:
 
 def send_draft(by: User, thread: Thread | None = None, **kw: Any) -> Message:
     """Return a queued email."""
-    confirmed = kw.pop("confirmed", ["lee@example.com"])
-    return transitions.send(make_draft(by, thread, **kw), confirmed=confirmed, by=by)
+    confirmed, at = kw.pop("confirmed", ["lee@example.com"]), kw.pop("at", None)
+    return transitions.send(make_draft(by, thread, **kw), confirmed=confirmed, at=at, by=by)
 
 
 def make_due(message: Message) -> None:

@@ -76,6 +76,7 @@ def test_tabs_show_counts(threads, as_max):
         "Needs reply": "3",
         "Waiting on them": "1",
         "Mine": "0",
+        "Snoozed": "0",
         "Unlinked": "1",
         "Failed to send": "0",
         "All open": "5",

@@ -26,12 +26,14 @@ LEADS = """
 # In random order, so that rows stored side by side by chance do not make up for a missing index.
 THREADS = """
     INSERT INTO threads (source, subject, status, lead_id, participant_emails, last_message_at, last_direction,
-                         awaiting_reply, deleted_at, processed_at, assigned_to_id)
+                         awaiting_reply, deleted_at, processed_at, assigned_to_id, snoozed_until)
     SELECT 'EMAIL', 'About ' || md5(n::text), (ARRAY['OPEN', 'RESOLVED', 'ARCHIVED', 'RESOLVED'])[n %% 4 + 1],
            CASE WHEN n %% 37 > 0 THEN keys[n %% 2000 + 1] END, ARRAY['p' || n || '@example.com'],
            now() - n * interval '1 minute', CASE WHEN n %% 3 = 0 THEN 'in' ELSE 'out' END, n %% 3 > 0,
            CASE WHEN n %% 100 = 0 THEN now() END, CASE WHEN n %% 20 > 0 THEN now() END,
-           CASE WHEN n %% 50 = 16 THEN (SELECT id FROM users WHERE username = 'planner') END
+           CASE WHEN n %% 50 = 16 THEN (SELECT id FROM users WHERE username = 'planner') END,
+           -- An open one, snoozed or back again.
+           CASE WHEN n %% 100 = 4 THEN now() + (n %% 3 - 1) * interval '1 day' END
       FROM (SELECT n FROM generate_series(1, 20000) AS n ORDER BY md5(n::text)) AS drawn,
            (SELECT array_agg(id) AS keys FROM leads) AS there
 """
@@ -75,6 +77,7 @@ IN_ORDER = [
     ("status=ARCHIVED", "newest", "threads_by_status"),
     ("deleted=true", "newest", "threads_deleted"),
     ("assigned=me", "waiting", "threads_assigned"),
+    ("snoozed=yes", "back", "threads_snoozed"),
 ]
 
 
@@ -87,7 +90,8 @@ def test_first_page_is_read_in_index_order(filled, db, query, order, index):
 
 
 @pytest.mark.parametrize(
-    "query", ["", "turn=theirs", "linked=no", "sent=no", "owner=me", "participant=p7@example.com", "q=abcd"]
+    "query",
+    ["", "turn=theirs", "linked=no", "snoozed=yes", "sent=no", "owner=me", "participant=p7@example.com", "q=abcd"],
 )
 @pytest.mark.parametrize("who", ["chief", "agent"])
 def test_filters_never_read_all_threads(filled, db, query, who):

@@ -34,12 +34,13 @@ def deliver() -> None:
 
 
 def queue_emails(by) -> None:
-    """Queue EMAILS emails that are due, so that none can be stopped."""
+    """Queue EMAILS emails that are due, so that none can be stopped; half of them were scheduled."""
     lead = make_lead(contact_email="lee@example.com", assigned_to=by)
     for number in range(EMAILS):
         thread = make_thread(lead=lead)
         add_incoming_email(thread)
-        send_draft(by, thread, body=f"Number {number}.")
+        at = timezone.now() + timedelta(hours=1) if number % 2 else None
+        send_draft(by, thread, body=f"Number {number}.", at=at)
     EmailDelivery.objects.update(run_after=timezone.now() - timedelta(seconds=1))
 
 
@@ -72,7 +73,7 @@ def test_killed_senders_deliver_each_email_once_or_mark_it_uncertain(ann, smtp_s
             open_before = still_open
     assert open_before > 0  # the last was killed in the middle, too
     later = timezone.now() + send_queue.DEAD_WORKER_AFTER + send_queue.LOST_AFTER
-    assert send_queue.requeue_lost_deliveries(later) == open_before
+    assert send_queue.requeue_due_deliveries(later) == open_before
 
     smtp_sink.fault = ""
     for message in Message.objects.filter(delivery__finished_at=None):

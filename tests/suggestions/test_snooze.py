@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted
+from crm.screens.record_forms import later_times
 from suggestions.models import Suggestion, SuggestionStatus
-from suggestions.screens.action_forms import snooze_times
 from suggestions.transitions import approve, reject, snooze
 from tests.cast import make_suggestion
 
@@ -52,6 +52,6 @@ def test_viewer_cannot_snooze(vera):
 @pytest.mark.parametrize("day", range(1, 8))
 def test_next_monday_is_the_coming_monday(day):
     now = timezone.make_aware(datetime(2026, 6, day, 15))
-    monday = snooze_times(now)["Next Monday"]
+    monday = later_times(now)["Next Monday"]
     assert (monday.weekday(), monday.hour) == (0, 9)
     assert timedelta(0) < monday - now <= timedelta(days=7)

@@ -14,7 +14,7 @@ from unfold.forms import AuthenticationForm
 from crm.accounts.account_emails import can_send
 from crm.accounts.login_limits import LoginBlocked
 from crm.accounts.screens.finish_login import continue_login
-from crm.screens.action_views import safe_next_url
+from crm.screens.action_values import safe_next_url
 
 
 class LoginForm(AuthenticationForm):

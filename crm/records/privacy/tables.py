@@ -64,6 +64,8 @@ WITHOUT_PERSONS: dict[str, str] = {
     "crm.rolesecurity": "Roles that need a second factor.",
     "crm.notificationsetting": "How staff learn of notifications.",
     "crm.notificationdigest": "When staff get the daily email.",
+    "crm.reportschedule": "Which reports staff get by email.",
+    "crm.listcolumns": "Columns of lists that staff chose.",
     "crm.savedview": "Views of lists that staff saved.",
     "crm.tag": "Names and colours of tags.",
     "crm.customfield": "What the custom fields of a table mean.",

@@ -19,6 +19,7 @@ from crm.records.json_keys import key_path
 from crm.records.local_time import agency_today
 from crm.screens.charts.counting import Chart, count_groups
 from crm.screens.charts.groupings import Amount, Grouping, ListChart, find_amounts, find_groupings
+from crm.screens.columns.choice import COLUMN_PARAM
 from crm.screens.export.columns import ExportTable
 from crm.screens.export.csv_file import csv_chunks
 from crm.screens.filters import valid_rows
@@ -28,7 +29,7 @@ from crm.screens.paging import QueryTooSlow, time_limit
 GROUPING_PARAM, AMOUNT_PARAM = "by", "sum"
 CHART_PARAMS = LIST_PARAMS | {GROUPING_PARAM, AMOUNT_PARAM}
 # What an address of a list may also say, and a chart does not need.
-OTHER_PARAMS = {ORDER_PARAM, AFTER_PARAM, BEFORE_PARAM, COUNT_PARAM}
+OTHER_PARAMS = {ORDER_PARAM, COLUMN_PARAM, AFTER_PARAM, BEFORE_PARAM, COUNT_PARAM}
 TOO_SLOW = "The chart was stopped after {:g} seconds, because it reads too many records. Add a filter."
 
 

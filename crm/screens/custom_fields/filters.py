@@ -255,10 +255,11 @@ class CustomFieldFilters:
             for label, inputs in groups
         ]
 
-    def describe_fields(self, fields: Iterable[FilterField]) -> Iterator[dict[str, Any]]:
+    def describe_fields(self, fields: Iterable[FilterField], *, all_of_them: bool = False) -> Iterator[dict[str, Any]]:
+        """Yield the inputs of those of `fields` that are offered as filters or filter already, or `all_of_them`."""
         for each in fields:
             name = parameter_name(each)
-            if each.is_filterable or name in self.conditions:
+            if all_of_them or each.is_filterable or name in self.conditions:
                 sent = self.sent.get(name, SentFilter())
                 picker = reference_picker(each, sent, self.reference_names[name]) if each.refers_to else ""
                 yield {**describe_filter(each, sent), "picker": picker, "is_used": name in self.conditions}

@@ -5,7 +5,7 @@ The answers stand in JSON columns of a record. The app that has the forms regist
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db.models import Q
 
@@ -69,6 +69,10 @@ class QuestionField:
     def group(self) -> Group | None:
         """The repeated group of the question, if it is in one."""
         return (self.column, self.steps[:-2]) if self.is_repeated else None
+
+    def is_asked_of(self, row: Any) -> bool:
+        """Whether the answers in `row` are to this form; `scope` compares columns of the row itself."""
+        return all(getattr(row, row._meta.get_field(name).attname) == value for name, value in self.scope.children)
 
     @property
     def kind_label(self) -> str:

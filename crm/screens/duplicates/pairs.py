@@ -22,7 +22,7 @@ from crm.records.duplicates.matching import COLUMNS, Reason
 from crm.records.duplicates.pairs import current_pairs, load_sides
 from crm.records.duplicates.transitions import dismiss, queue_search, restore
 from crm.records.transitions import permission_name
-from crm.screens.action_views import safe_next_url
+from crm.screens.action_values import safe_next_url
 from crm.screens.filters import people_search_terms
 from crm.screens.lists import Column, KeysetChangeList, Tab
 from crm.screens.paging import Order

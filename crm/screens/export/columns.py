@@ -101,19 +101,34 @@ class ExportTable(NamedTuple):
 
 
 def export_table(
-    export: ListExport, rows: QuerySet, user: User, page_url: Callable[[Any], str] | None = None
+    export: ListExport,
+    rows: QuerySet,
+    user: User,
+    page_url: Callable[[Any], str] | None = None,
+    *,
+    columns: list[ExportColumn] | None = None,
 ) -> ExportTable:
-    """Return `rows` as a table for `user`; `page_url` returns the address of a row's page."""
-    columns = [*export.columns, *export.find_columns(rows)]
-    if export.has_custom_fields:
-        columns += custom_field_columns(rows, user, {column.heading.casefold() for column in columns})
-    if page_url and export.has_links:
-        columns.append(ExportColumn("Link", page_url))
+    """Return `rows` as a table for `user`, with all columns or with `columns` only.
+
+    `page_url` returns the address of a row's page.
+    """
+    columns = columns or all_columns(export, rows, user, page_url)
     for column, key in filter(None, (column.json_key for column in columns)):
         count_use(FieldUse.EXPORTED, rows.model._meta.label_lower, column, [key], user)
     records = prepared(export.prepare(rows, user)[: export.max_rows].iterator(EXPORT_CHUNK_SIZE), columns)
     values = ([cell_value(column.read_value(record)) for column in columns] for record in records)
     return ExportTable([column.heading for column in columns], values)
+
+
+def all_columns(
+    export: ListExport, rows: QuerySet, user: User, page_url: Callable[[Any], str] | None
+) -> list[ExportColumn]:
+    columns = [*export.columns, *export.find_columns(rows)]
+    if export.has_custom_fields:
+        columns += custom_field_columns(rows, user, {column.heading.casefold() for column in columns})
+    if page_url and export.has_links:
+        columns.append(ExportColumn("Link", page_url))
+    return columns
 
 
 def prepared(records: Iterator[Any], columns: Iterable[ExportColumn]) -> Iterator[Any]:

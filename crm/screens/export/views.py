@@ -1,6 +1,6 @@
 """The view that exports a list: the filters and the order of the screen, and what the user may see."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -10,9 +10,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, Streami
 from django.utils.text import capfirst
 
 from crm.exceptions import ActionRefused, InvalidInput
+from crm.models import CustomField, User
 from crm.records import transitions
+from crm.records.json_keys import key_path
 from crm.records.local_time import agency_today
-from crm.screens.export.columns import ExportTable, ListExport, export_table
+from crm.screens.columns.choice import COLUMN_PARAM, choose_columns
+from crm.screens.columns.column import Column, FieldColumn
+from crm.screens.columns.screen import ColumnsViewMixin
+from crm.screens.export.columns import ExportColumn, ExportTable, ListExport, custom_field_column, export_table
 from crm.screens.export.csv_file import csv_chunks
 from crm.screens.export.xlsx_file import MAX_SHEET_ROWS, xlsx_chunks
 from crm.screens.filters import valid_rows
@@ -20,6 +25,8 @@ from crm.screens.lists import LIST_PARAMS, ORDER_PARAM
 from crm.screens.paging import capped_count
 
 FORMAT_PARAM = "format"
+# Whether the file has the columns of the list, or all.
+COLUMNS_PARAM, AS_SEEN = "columns", "seen"
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,16 @@ FILE_FORMATS = {
 }
 
 
-class ExportViewMixin:
+def field_column(shown: FieldColumn, user: User, *, taken: Collection[str]) -> ExportColumn:
+    """Return the column of the file for a shown custom field or question; its heading is none of `taken`."""
+    field = shown.field
+    heading = f"{field.label} ({field.key})" if field.label in taken else field.label
+    if isinstance(field, CustomField):
+        return custom_field_column(heading, field.key, field, user)
+    return ExportColumn(heading, shown.value, (field.column, key_path(*field.steps)))
+
+
+class ExportViewMixin(ColumnsViewMixin):
     """For the admin class of a record: the view that exports its list, if `list_export` says how."""
 
     list_export: ClassVar[ListExport | None] = None
@@ -88,12 +104,26 @@ class ExportViewMixin:
             raise InvalidInput(f"“{extension[:10]}” is no format of an exported file. Choose csv or xlsx.")
         file_format, rows = FILE_FORMATS[extension], self.exported_rows(request)
         number = self.count_exported(rows, file_format)
-        filters = {name: value for name, value in request.GET.items() if value}
+        filters = {name: value for name, value in request.GET.items() if value and name != COLUMN_PARAM}
         noun = str(self.opts.verbose_name if number == 1 else self.opts.verbose_name_plural)
         transitions.record_export(f"{number:,} {noun} as {file_format.label}", filters, by=request.user)
-        table = export_table(self.list_export, rows, request.user, page_url)
+        seen = self.seen_columns(request) if request.POST.get(COLUMNS_PARAM) == AS_SEEN else None
+        table = export_table(self.list_export, rows, request.user, page_url, columns=seen)
         chunks = file_format.write(table, capfirst(str(self.opts.verbose_name_plural)), number)
         return ExportedFile(chunks, number)
+
+    def seen_columns(self, request: HttpRequest) -> list[ExportColumn]:
+        """Return the columns of the file for those that the list shows the user, in their order."""
+        filterset = self.filterset_class(request.GET, self.get_queryset(request), request=request)
+        own = {column.heading: column for column in self.list_export.columns}
+        columns: dict[str, ExportColumn] = {}
+        for shown in choose_columns(self, filterset, request).shown:
+            if isinstance(shown, Column):
+                columns |= {heading: own[heading] for heading in shown.exports}
+            else:
+                column = field_column(shown, request.user, taken=columns.keys())
+                columns[column.heading] = column
+        return list(columns.values())
 
     def exported_rows(self, request: HttpRequest) -> Any:
         """Return the rows that `request.GET` describes, in its order.

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core import signing
 from django.core.exceptions import PermissionDenied
@@ -21,11 +22,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.records import transitions
-from crm.screens.action_views import safe_next_url
+from crm.screens.action_values import IN_PLACE_PARAM, safe_next_url
 
 DIGEST_FIELD = "loaded_digest"
-# A page asks for the form alone, to show it in the place of the value.
-IN_PLACE_PARAM = "in_place"
 UNDO_SALT = "crm.field_edit.undo"
 UNDO_SECONDS = 24 * 60 * 60
 # A longer value is not offered for undoing: the button travels in a message, so in a cookie or the session.
@@ -49,6 +48,9 @@ class FieldEditMixin:
 
     def page_context(self, request: HttpRequest, row: models.Model) -> dict[str, Any]:
         return {**super().page_context(request, row), "edits_fields": self.has_change_permission(request, row)}
+
+    def edits_fields_in_list(self, request: HttpRequest) -> bool:
+        return self.has_change_permission(request) and IS_POPUP_VAR not in request.GET
 
     def field_view(self, request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
         """Show the form of one field, or save it. A refused form keeps what was typed."""

@@ -92,7 +92,7 @@ def record_query(cl: KeysetChangeList) -> str:
     if not isinstance(cl, KeysetChangeList) or cl.is_popup:
         return ""
     if not hasattr(cl, "record_query"):  # once a page, whatever number of rows it has
-        cl.record_query = "?" + urlencode({LIST_PARAM: cl.query_to_save()})
+        cl.record_query = "?" + urlencode({LIST_PARAM: cl.address_query()})
     return cl.record_query
 
 

@@ -38,19 +38,30 @@ document.addEventListener("DOMContentLoaded", () => {
     name();
   };
 
-  // Fetch the filter fields when the popover is first opened. Without scripts its link does the same.
+  // Fetch the fields of a form when its popover is first opened. Without scripts its link does the same.
+  const fetchFields = async (form, url) => {
+    const answer = await fetch(url);
+    if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+    form.innerHTML = await answer.text();
+    startPickers(form);
+    form.querySelector("input:not([type=hidden]), select")?.focus();
+  };
   document.querySelectorAll("details[data-fields]").forEach((sheet) => sheet.addEventListener("toggle", async () => {
     if (!sheet.open || sheet.dataset.asked) return;
     sheet.dataset.asked = "1";
-    const form = sheet.querySelector("form");
-    try {
-      const answer = await fetch(sheet.dataset.fields);
-      if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
-      form.innerHTML = await answer.text();
-      startPickers(form);
-      form.querySelector("input:not([type=hidden]), select")?.focus();
-    } catch { delete sheet.dataset.asked; }
+    try { await fetchFields(sheet.querySelector("form"), sheet.dataset.fields); } catch { delete sheet.dataset.asked; }
   }));
+  // The name of a filter gives way to its form. The next time, the popover begins with the names again.
+  document.addEventListener("click", async (event) => {
+    const name = event.target.closest?.("a[data-filter]");
+    if (!name || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    const sheet = name.closest("details");
+    try {
+      await fetchFields(name.closest("form"), name.dataset.filter);
+      sheet.addEventListener("toggle", () => { if (!sheet.open) delete sheet.dataset.asked; }, { once: true });
+    } catch { location.assign(name.href); }
+  });
 
   // Fetch the questions of the line that is chosen in the filter sheet. Without scripts the button of the sheet does it.
   document.addEventListener("change", async ({ target: choice }) => {
@@ -144,7 +155,8 @@ document.addEventListener("DOMContentLoaded", () => {
       form.className = "field-edit-place";
       form.innerHTML = await answer.text();
       const next = Object.assign(document.createElement("input"), { type: "hidden", name: "next" });
-      next.value = location.pathname + location.search;
+      const row = place.closest("tr[id]")?.id;
+      next.value = location.pathname + location.search + (row ? `#${row}` : "");
       form.querySelector("form").append(next);
       place.replaceChildren(form);
       const close = () => { place.replaceChildren(...value); link.focus(); };
@@ -168,7 +180,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   // In a small form Enter confirms a choice, too, and Ctrl+Enter a text of several lines.
   document.addEventListener("keydown", (event) => {
-    const sheet = event.key === "Enter" && event.target.closest?.("form.sheet[method=post], form.field-edit");
+    const sheet = event.key === "Enter" && event.target.closest?.("form.sheet, form.field-edit");
     if (!sheet || event.repeat || event.defaultPrevented) return;
     if (event.target.matches("select") || (event.target.matches("textarea") && (event.ctrlKey || event.metaKey))) {
       event.preventDefault();

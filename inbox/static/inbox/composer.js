@@ -7,7 +7,11 @@ document.addEventListener("DOMContentLoaded", () => {
   document.addEventListener("keydown", (event) => {
     if (form && event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.contains(event.target)) {
       event.preventDefault();
-      if (!event.repeat) form.querySelector("[data-send]").click();
+      const later = form.querySelector("[data-later]");
+      if (event.repeat) return;
+      if (later.contains(event.target)) form.querySelector("[name=do][value=later]").click();
+      else if (event.shiftKey) { later.open = true; later.querySelector("select").focus(); }
+      else form.querySelector("[data-send]").click();
     }
     if (event.key === "Escape" && event.target === body) body.blur();
     if (!form || event.key !== "r" || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target)) return;
@@ -49,7 +53,7 @@ document.addEventListener("DOMContentLoaded", () => {
     };
     const save = () => run("save", ["version"]);
     form.addEventListener("input", (event) => {
-      if (["files", "template", "confirmed"].includes(event.target.name) || dead) return;
+      if (["files", "template", "confirmed", "until", "at"].includes(event.target.name) || dead) return;
       changed = true;
       clearTimeout(waiting);
       waiting = setTimeout(save, 1200);

@@ -33,7 +33,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (box) box.click();
   };
   const onList = { j: () => go(1), k: () => go(-1), o: () => follow(rows[at()]?.querySelector("a.name")), x: pick };
-  const onPage = { j: () => read(1), k: () => read(-1), e: () => press("resolve"), a: () => press("assign"), l: () => press("link"), y: () => press("archive"), i: () => follow(document.querySelector("[data-inbox]")) };
+  const onPage = { j: () => read(1), k: () => read(-1), e: () => press("resolve"), a: () => press("assign"), l: () => press("link"), y: () => press("archive"), s: () => press("snooze"), d: () => document.querySelector("[data-use-reply]")?.click(), w: () => press("wake"), i: () => follow(document.querySelector("[data-inbox]")) };
   const keys = document.getElementById("result_list") || document.getElementById("q") ? onList : onPage;
 
   document.addEventListener("keydown", (event) => {

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from crm.exceptions import ActionRefused, InvalidInput
 from crm.models import CustomField, User
 from crm.records.transitions import IMPORT_PERMISSION, permission_name
-from crm.screens.filter_sheet import sampled_keys
+from crm.screens.filter_bar.sheet import sampled_keys
 from leads.importing.batches.files import RESULT_FILES, open_result, open_stored_file
 from leads.importing.batches.receiving import ReceivingHandler
 from leads.importing.batches.transitions import (

@@ -41,10 +41,10 @@ def test_chip_says_what_the_plan_says_before_and_after_promotion(ada, ann, no_in
     promote(field)
     assert chip(page, ranges)["plan"].label == "indexed"
     assert '<span class="badge b-green">indexed</span>' in page_text(page.get(f"{CLIENT_LIST}?{ranges}"))
-    assert '<span class="badge b-green">indexed</span>' in page_text(page.get(f"{CLIENT_LIST}filters/"))
+    assert '<span class="badge b-green">indexed</span>' in page_text(page.get(f"{CLIENT_LIST}?sheet=filter"))
     promote(field, "column")
     assert chip(page, ranges)["plan"].label == "column"
-    assert '<span class="badge b-green">column</span>' in page_text(page.get(f"{CLIENT_LIST}filters/"))
+    assert '<span class="badge b-green">column</span>' in page_text(page.get(f"{CLIENT_LIST}?sheet=filter"))
 
 
 @pytest.mark.parametrize(("node", "expected"), [("Index Scan", True), ("Seq Scan", False)])

@@ -181,20 +181,20 @@ def test_chip_saved_view_and_export_know_the_question(pet, ada):
 
 def test_sheet_offers_the_lines_and_the_questions_of_the_chosen_one(pet, ada):
     page = browser(ada)
-    text = page_text(page.get(f"{LEADS}filters/"))
+    text = page_text(page.get(f"{LEADS}?sheet=filter"))
     assert '<option value="pet">Pet</option>' in text and "answer.pet." not in text
     text = page_text(page.get(f"{LEADS}filters/?questions=pet"))
     assert 'name="answer.pet.weight"' in text and 'name="answer.pet.vet_visits.vet"' in text
     assert "answer.pet.chip~op" not in text, "a retired question is not offered"
     assert "answer.auto." not in text and "answer.pet.sizes" not in text
-    text = page_text(page.get(f"{LEADS}filters/?answer.pet.chip=7"))
+    text = page_text(page.get(f"{LEADS}?sheet=filter&answer.pet.chip=7"))
     assert 'name="answer.pet.chip" value="7"' in text, "a filter in force is there to be changed"
     without_script = page.get(f"{LEADS}?questions=pet&stage=")
     assert 'name="answer.pet.weight"' in page_text(without_script) and "There is no filter" not in page_text(
         without_script
     )
-    assert "Questions of a line" in page_text(page.get(f"{POLICIES}filters/"))
-    assert "Questions of a line" not in page_text(page.get("/crm/contact/filters/"))
+    assert "Questions of a line" in page_text(page.get(f"{POLICIES}?sheet=filter"))
+    assert "Questions of a line" not in page_text(page.get("/crm/contact/?sheet=filter"))
 
 
 def test_list_without_a_filter_by_questions_reads_no_line(pet, ada):

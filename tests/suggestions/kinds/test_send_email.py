@@ -312,7 +312,7 @@ def test_paused_email_waits_without_jobs_and_is_sent_after_resume(smtp_sink, lea
     assert (suggestion.executions.get().state, Message.objects.get().state) == ("QUEUED", MessageState.QUEUED)
     ProcrastinateJob.objects.all().delete()
     EmailDelivery.objects.update(run_after=timezone.now() - timedelta(hours=1))
-    assert send_queue.requeue_lost_deliveries(timezone.now()) == 0
+    assert send_queue.requeue_due_deliveries(timezone.now()) == 0
     assert resume_execution("SEND_EMAIL", by=max) == 1
     assert [job.task_name for job in ProcrastinateJob.objects.all()] == [send_queue.SEND_TASK]
     assert (run_latest_execution(suggestion).status, len(smtp_sink.data)) == (SuggestionStatus.APPROVED, 1)
@@ -349,7 +349,7 @@ def test_lost_job_of_an_email_is_requeued_by_the_send_queue_alone(lead, ann):
         rows.update(run_after=timezone.now() - timedelta(hours=1))
     recover_lost_executions(0)
     assert not ProcrastinateJob.objects.exists()
-    assert send_queue.requeue_lost_deliveries(timezone.now()) == 1
+    assert send_queue.requeue_due_deliveries(timezone.now()) == 1
 
 
 def test_execution_without_its_email_fails(lead, ann):

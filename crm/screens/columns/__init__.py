@@ -1,0 +1,1 @@
+"""Which columns a list shows, in which order, and their cells."""

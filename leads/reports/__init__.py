@@ -1,0 +1,1 @@
+"""What managers read about leads: the pipeline, what was won and lost, and how leads move through the stages."""
