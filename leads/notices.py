@@ -49,4 +49,4 @@ def due_tasks(now: datetime) -> TaskQuerySet:
     """Return the unfinished tasks that became due lately; a task belongs to its assignee first."""
     today = agency_today(now)
     tasks = Task.objects.due(today).filter(_due__gte=today - DUE_PERIOD)
-    return tasks.filter(owner__isnull=False).alias(_due_at=Cast(F("due_on"), DateTimeField()))
+    return tasks.filter(owner__isnull=False).annotate(_due_at=Cast(F("due_on"), DateTimeField()))

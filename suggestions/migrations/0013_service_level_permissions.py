@@ -33,7 +33,7 @@ def revoke(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("suggestions", "0011_indexes_by_owner"),
+        ("suggestions", "0012_decided_index"),
         ("support", "0010_service_level_indexes"),
     ]
     operations = [migrations.RunPython(grant, revoke)]
