@@ -73,21 +73,30 @@ def describe_levels(stored: ServiceSettings, changed: ServiceSettings) -> Iterat
     for key, level in after.items():
         if key not in before:
             yield f"{level}: new, {describe_level(level)}"
-        elif describe_level(level) != describe_level(before[key]):
-            yield f"{level}: {describe_level(before[key])} → {describe_level(level)}"
+        elif changes := list(differences(before[key], level)):
+            yield f"{level}: {', '.join(changes)}"
     yield from (f"{level}: deleted" for key, level in before.items() if key not in after)
 
 
+def differences(before: ServiceLevel, after: ServiceLevel) -> Iterator[str]:
+    """Yield what differs between two versions of a level, such as “resolution 8 h → resolution 12 h”."""
+    for old, new in zip(level_parts(before), level_parts(after), strict=True):
+        if old != new:
+            yield f"{old} → {new}"
+
+
 def describe_level(level: ServiceLevel) -> str:
-    return ", ".join(
-        [
-            f"first response {format_minutes(level.first_response_minutes)}",
-            f"resolution {format_minutes(level.resolution_minutes)}",
-            "in working hours" if level.in_working_hours else "around the clock",
-            f"warning {format_minutes(level.warn_minutes)} before" if level.warn_minutes else "no warning",
-            f"escalates to {level.escalates_to}" if level.escalates_to_id else "escalates without reassigning",
-        ]
-    )
+    return ", ".join(level_parts(level))
+
+
+def level_parts(level: ServiceLevel) -> list[str]:
+    return [
+        f"first response {format_minutes(level.first_response_minutes)}",
+        f"resolution {format_minutes(level.resolution_minutes)}",
+        "in working hours" if level.in_working_hours else "around the clock",
+        f"warning {format_minutes(level.warn_minutes)} before" if level.warn_minutes else "no warning",
+        f"escalates to {level.escalates_to}" if level.escalates_to_id else "escalates without reassigning",
+    ]
 
 
 def describe_holidays(stored: dict[date, str], changed: dict[date, str]) -> Iterator[str]:

@@ -101,7 +101,7 @@ class NewLevelForm(LevelForm):
     def __init__(self, data: QueryDict | None, users: list[tuple[Any, str]], issue_types: Any) -> None:
         super().__init__(data, ServiceLevel(warn_minutes=60), "New level", users)
         self.fields["issue_type"].widget = DatalistInput(
-            issue_types, {"maxlength": 80, "aria-label": "New level: Issue type"}
+            issue_types, {"maxlength": 80, "aria-label": "New level: Issue type", "placeholder": "New issue type"}
         )
         # An empty row is no level, and needs no values.
         self.empty_permitted, self.use_required_attribute = True, False

@@ -16,7 +16,7 @@ from support.service_levels.levels import load_service_levels
 from support.service_levels.transitions import end_wait, set_due_times, wait_for_customer
 from support.service_levels.waiting import notice_messages
 from support.transitions import reopen, resolve, undo_resolution
-from tests.cast import make_client, make_thread, make_ticket
+from tests.cast import make_client, make_thread, make_ticket, page_text
 
 pytestmark = pytest.mark.django_db
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -210,3 +210,27 @@ def test_database_refuses_malformed_waits(waits):
     ticket = make_ticket()
     with pytest.raises(IntegrityError, match="waits_well_formed"), transaction.atomic():
         SupportTicket.objects.filter(pk=ticket.pk).update(waits=waits)
+
+
+def test_queue_page_and_today_say_since_when_a_ticket_waits(as_ann, ann):
+    ticket = make_ticket(subject="Broken window", assigned_to=ann)
+    make_ticket(subject="Not waiting", created_at=timezone.now() + timedelta(days=20), assigned_to=ann)
+    wait_for_customer(ticket, by=ann)
+    for url in ("/support/supportticket/", f"/support/supportticket/{ticket.pk}/change/", "/"):
+        assert "waiting for the customer since" in page_text(as_ann.get(url)), url
+    queue = page_text(as_ann.get("/support/supportticket/"))
+    assert queue.index("Not waiting") < queue.index("Broken window")
+    waiting = page_text(as_ann.get("/support/supportticket/?waiting=true"))
+    assert "Broken window" in waiting
+    assert "Not waiting" not in waiting
+
+
+def test_row_shows_a_warning_and_a_late_first_response(as_ann, ann):
+    ticket = make_ticket(assigned_to=ann)
+    soon = timezone.now() + timedelta(minutes=30)
+    SupportTicket.objects.filter(pk=ticket.pk).update(
+        resolve_due_at=soon, warned_for=soon, first_response_due_at=timezone.now() - hours(1)
+    )
+    queue = page_text(as_ann.get("/support/supportticket/"))
+    assert "due soon" in queue
+    assert "first response late" in queue
