@@ -17,8 +17,8 @@ from support.service_levels.escalation import escalate_late, warn_of_due_times
 
 TICKETS, OWNERS, MAX_RATIO = 100_000, 20, 2.0
 FILL_SQL = """
-    INSERT INTO support_tickets (client_id, number, subject, assigned_to_id, owner_id, issue_type, created_at, opened_at,
-                                 first_response_due_at, first_responded_at, resolve_due_at)
+    INSERT INTO support_tickets (client_id, number, subject, assigned_to_id, owner_id, issue_type, created_at,
+                                 opened_at, first_response_due_at, first_responded_at, resolve_due_at)
     SELECT %(client)s, n, 'Trouble ' || n, owner, owner, 'Billing', at, at, at, at,
            %(now)s - interval '1 minute' * (1 + n %% 1000)
       FROM (SELECT n, %(now)s::timestamptz - interval '3 days' AS at, (%(owners)s::uuid[])[1 + n %% %(count)s] AS owner

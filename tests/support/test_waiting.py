@@ -57,6 +57,7 @@ def test_sent_reply_is_the_first_response_and_begins_a_wait():
 @pytest.mark.parametrize("state", ["QUEUED", "SENDING", "FAILED", "UNCERTAIN"])
 def test_reply_that_has_not_left_begins_no_wait(state):
     ticket = ticket_opened(MONDAY)
+    write(ticket, "in", MONDAY)
     write(ticket, "out", MONDAY + hours(1), state=state, error_message="No answer.")
     assert notice_messages() == 0
 
