@@ -9,6 +9,7 @@ from django.test import override_settings
 
 from bench import (
     approvals_list,
+    escalation,
     executions,
     group_table,
     importing,
@@ -40,6 +41,7 @@ TABLES = {
     "storm": storm,
     "kills": kills,
     "executions": executions,
+    "escalation": escalation,
     "mail": mail,
     "inbox": inbox_list,
     "log": log_list,

@@ -123,7 +123,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 10, "stalled_worker_timeout": 60}
 # Imported by workers, and when a process queues its first job: most commands do without.
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = None
-PROCRASTINATE_IMPORT_PATHS = [f"{name}.tasks" for name in ("crm", "leads", "ai_log", "inbox", "suggestions", "agents")]
+PROCRASTINATE_IMPORT_PATHS = [
+    f"{name}.tasks" for name in ("crm", "leads", "ai_log", "inbox", "support", "suggestions", "agents")
+]
 # A nightly job missed by a sleeping laptop runs later the same day.
 PROCRASTINATE_PERIODIC_DEFAULTS = {"max_delay": 24 * 3600}
 
@@ -332,6 +334,7 @@ SITE_PAGES = [
     "inbox.email_templates.signature_screen.signature_urls",
     "leads.importing.screens.views.import_urls",
     "leads.policies.book_screen.book_urls",
+    "support.service_levels.screen.service_level_urls",
     "agents.assistant.screen.chat_urls",
     "suggestions.autonomy.screen.autonomy_urls",
 ]

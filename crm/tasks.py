@@ -102,7 +102,7 @@ def send_account_email(user: str, kind: str, site: str) -> None:
 @app.periodic(cron="15 * * * *")
 @app.task(name="crm.notice_due", lock="crm.notice_due", queueing_lock="crm.notice_due")
 def notice_due_records(timestamp: int) -> None:
-    """Tell the owners of tasks and tickets that have become due."""
+    """Tell the owners of tasks that have become due."""
     notice_due(timezone.now())
 
 

@@ -9,6 +9,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.core import serializers
 from django.core.serializers.base import DeserializationError
 from django.db import connection, transaction
+from django.db.models import F
 
 from crm.accounts.demo_logins import DEMO_PASSWORD
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
@@ -23,6 +24,8 @@ from leads.models import ScoringPolicy
 from leads.scoring.field_signals import sync_all_field_signals
 from leads.scoring.rescoring import rescore_all_leads
 from suggestions.transitions import content_digest, idempotency_key
+from support.models import SupportTicket
+from support.service_levels.due_times import compute_outdated
 
 FIXTURE = Path(__file__).parent / "fixtures" / "demo.json"
 # The history in the fixture ends before this midnight; plans begin after it.
@@ -68,6 +71,8 @@ def load_demo(today: date) -> int:
         pass
     for _ in find_all_pairs(eve):
         pass
+    SupportTicket.objects.unresolved().update(due_is_stale=True, updated_at=F("updated_at"))
+    compute_outdated()
     add_notifications(start_of_agency_day(today))
     add_field_usage(today)
     for _ in scan_tables(eve):

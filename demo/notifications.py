@@ -11,7 +11,7 @@ ANSWER_PERIOD = timedelta(days=3)
 
 
 def add_notifications(now: datetime) -> None:
-    """Tell the owners of conversations that were answered in the last days, and of tasks and tickets that are due."""
+    """Tell the owners of conversations that were answered in the last days, and of tasks that are due."""
     notice_due(now)
     threads = Thread.objects.needs_reply().filter(owner__isnull=False, last_message_at__gt=now - ANSWER_PERIOD)
     written = list(threads.values_list("owner", "pk", "last_message_at"))

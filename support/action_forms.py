@@ -6,18 +6,25 @@ from django import forms
 
 from crm.models import User
 from crm.records import transitions as record_transitions
+from crm.records.local_time import format_moment
 from crm.records.notifications.mentions import explain_untold
 from crm.screens.action_forms import ActionForm
 from crm.screens.notifications.mention_offer import NoteForm
+from crm.screens.record_forms import LocalDateTimeField
 from leads.action_forms import assignable_users
 from support import transitions
 from support.models import TICKET_TRANSITIONS, SupportTicket, TicketPriority, TicketStatus
+from support.service_levels import transitions as time_transitions
 
 RESOLVE_PERMISSION, CHANGE_PERMISSION, REASSIGN_PERMISSION = (
     "support.resolve_supportticket",
     "support.change_supportticket",
     "support.reassign_supportticket",
 )
+
+
+def moment_input() -> forms.DateTimeInput:
+    return forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
 class TicketTransitionForm(ActionForm):
@@ -163,6 +170,65 @@ class PrioritiseTicket(ActionForm):
     def perform(self, record: SupportTicket, by: User) -> str:
         transitions.set_priority(record, self.cleaned_data["priority"], by=by)
         return f"Ticket #{record.number} set to {record.get_priority_display().lower()} priority."
+
+
+class WaitTicket(ActionForm):
+    """Let the time of a ticket stand still until the customer answers."""
+
+    verb, label, permission, icon = "wait", "Wait for the customer", CHANGE_PERMISSION, "hourglass_empty"
+
+    @classmethod
+    def is_applicable(cls, record: SupportTicket) -> bool:
+        return record.waiting_since is None and record.status != TicketStatus.RESOLVED
+
+    def perform(self, record: SupportTicket, by: User) -> str:
+        time_transitions.wait_for_customer(record, by=by)
+        return f"Ticket #{record.number} waits for the customer. Its time stands still."
+
+
+class AnswerTicket(ActionForm):
+    """Record that the customer answered, such as on the phone."""
+
+    verb, label, permission, icon = "answered", "Customer answered", CHANGE_PERMISSION, "hourglass_bottom"
+
+    @classmethod
+    def is_applicable(cls, record: SupportTicket) -> bool:
+        return record.waiting_since is not None and record.status != TicketStatus.RESOLVED
+
+    def perform(self, record: SupportTicket, by: User) -> str:
+        time_transitions.end_wait(record, by=by)
+        due = f" It is due {format_moment(record.resolve_due_at)}." if record.resolve_due_at else ""
+        return f"Ticket #{record.number} no longer waits for the customer.{due}"
+
+
+class DueTicket(ActionForm):
+    """Give a ticket due times of its own, in place of those of its service level."""
+
+    verb, label, permission, icon = "due", "Set due times", CHANGE_PERMISSION, "event"
+
+    first_response = LocalDateTimeField(label="First response due", required=False, widget=moment_input())
+    resolution = LocalDateTimeField(
+        label="Resolution due",
+        required=False,
+        widget=moment_input(),
+        help_text="Leave both blank to follow the service level again.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.record is not None:
+            self.initial.setdefault("first_response", self.record.first_response_due_at)
+            self.initial.setdefault("resolution", self.record.resolve_due_at)
+
+    @classmethod
+    def is_applicable(cls, record: SupportTicket) -> bool:
+        return record.status != TicketStatus.RESOLVED
+
+    def perform(self, record: SupportTicket, by: User) -> str:
+        given = self.cleaned_data
+        time_transitions.set_due_times(record, given["first_response"], given["resolution"], by=by)
+        due = f"is due {format_moment(record.resolve_due_at)}" if record.resolve_due_at else "has no due time"
+        return f"Ticket #{record.number} {due}."
 
 
 class RateTicket(ActionForm):

@@ -24,7 +24,9 @@ from crm.screens.record_admin import RecordAdmin
 from inbox.message_view import DisplayedMessage, display_message, load_message_page
 from leads.models import Lead
 from support.action_forms import (
+    AnswerTicket,
     AssignTicket,
+    DueTicket,
     EscalateTicket,
     NoteTicket,
     PrioritiseTicket,
@@ -33,6 +35,7 @@ from support.action_forms import (
     ResolveTicket,
     StartTicket,
     TakeTicket,
+    WaitTicket,
 )
 from support.filters import DatalistInput, TicketFilter, recent_issue_types
 from support.forms import TicketForm
@@ -63,6 +66,7 @@ class SupportTicketAdmin(RecordAdmin):
         "issue_description",
         "resolution_summary",
         "notes",
+        "waits",
         "custom_fields",
         "search_text",
         *(f"client__{name}" for name in ("notes", "address", "custom_fields", "search_text")),
@@ -113,6 +117,9 @@ class SupportTicketAdmin(RecordAdmin):
         AssignTicket,
         NoteTicket,
         PrioritiseTicket,
+        WaitTicket,
+        AnswerTicket,
+        DueTicket,
         EscalateTicket,
     )
     bulk_actions = (
@@ -144,8 +151,11 @@ class SupportTicketAdmin(RecordAdmin):
             ExportColumn("Assigned to", "assigned_to__username"),
             ExportColumn("Created by", "created_by"),
             ExportColumn("Created at", "created_at"),
-            ExportColumn("Due", "resolve_due_at"),
+            ExportColumn("Opened at", "opened_at"),
+            ExportColumn("First response due", "first_response_due_at"),
             ExportColumn("First response", "first_responded_at"),
+            ExportColumn("Due", "resolve_due_at"),
+            ExportColumn("Waiting since", "waiting_since"),
             ExportColumn("Resolved at", "resolved_at"),
             ExportColumn("Resolution", "resolution_summary"),
             ExportColumn("Satisfaction", "satisfaction"),
@@ -232,7 +242,7 @@ class SupportTicketAdmin(RecordAdmin):
 
 def load_other_tickets(tickets: TicketQuerySet) -> list[SupportTicket]:
     """Return those of `tickets` that are due next, then the few that were resolved last, in one statement."""
-    due = tickets.unresolved().order_by("resolve_due_at", "id").values("pk")[:MAX_OTHER_TICKETS_SHOWN]
+    due = tickets.unresolved().order_by(DUE_ORDER, "id").values("pk")[:MAX_OTHER_TICKETS_SHOWN]
     resolved = tickets.filter(status=TicketStatus.RESOLVED).order_by("-resolved_at", "-id")
     keys = due.union(resolved.values("pk")[:MAX_RESOLVED_TICKETS_SHOWN], all=True)
     rows = SupportTicket.objects.filter(pk__in=keys).order_by(DUE_ORDER, "id")

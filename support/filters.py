@@ -57,6 +57,11 @@ class TicketFilter(CustomFieldFilterMixin, LiveRowsFilter):
     late = django_filters.BooleanFilter(
         method="filter_late", label="Late", widget=forms.Select(choices=[("", "—"), ("true", "Yes")])
     )
+    waiting = django_filters.BooleanFilter(
+        method="filter_waiting",
+        label="Waiting for the customer",
+        widget=forms.Select(choices=[("", "—"), ("true", "Yes")]),
+    )
     client = RelatedRecordFilter(Client)
     lead = RelatedRecordFilter(Lead)
 
@@ -94,3 +99,6 @@ class TicketFilter(CustomFieldFilterMixin, LiveRowsFilter):
 
     def filter_late(self, queryset: TicketQuerySet, name: str, value: bool) -> TicketQuerySet:
         return queryset.due(timezone.now()) if value else queryset
+
+    def filter_waiting(self, queryset: TicketQuerySet, name: str, value: bool) -> TicketQuerySet:
+        return queryset.filter(waiting_since__isnull=False) if value else queryset

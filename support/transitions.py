@@ -8,14 +8,16 @@ from django.db.models import Q
 from django.utils import timezone
 
 from crm.exceptions import IllegalTransition, InvalidInput, errors_as_invalid_input
-from crm.models import ActivityLog, NotificationKind, User
+from crm.models import NotificationKind, User
 from crm.records.activity import Actor, record
 from crm.records.custom_fields.rights import require_new_field_rights
 from crm.records.local_time import format_agency_moment
 from crm.records.notifications.mentions import notify_mentioned
 from crm.records.notifications.notify import notify, notify_assigned
-from support.due_times import compute_due_times
 from support.models import TICKET_TRANSITIONS, SupportTicket, TicketPriority, TicketStatus
+from support.service_levels.due_times import due_columns
+from support.service_levels.escalation import load_supervisors
+from support.service_levels.levels import hold_service_levels
 
 MAX_NOTE_LENGTH = 10_000
 # What reopening a ticket replaces; the earlier times stay in its activity log.
@@ -24,7 +26,7 @@ PROMISE_FIELDS = ("first_response_due_at", "first_responded_at", "resolve_due_at
 
 @transaction.atomic
 def open_ticket(ticket: SupportTicket, *, by: Actor | User) -> None:
-    """Save a new `ticket` with its number and its due times.
+    """Save a new `ticket` with its number and its due times: those that it has, else those of its service level.
 
     Raises:
         NotPermitted: `by` may not add tickets, or fill one of their custom fields.
@@ -37,10 +39,12 @@ def open_ticket(ticket: SupportTicket, *, by: Actor | User) -> None:
         raise InvalidInput("Enter a subject or a description.")
     ticket.created_by = ticket.created_by or str(actor)
     with errors_as_invalid_input():
+        ticket.opened_at = ticket.created_at
         ticket.full_clean()
-        first_response_due, resolution_due = compute_due_times(ticket.priority, ticket.created_at)
-        ticket.first_response_due_at = ticket.first_response_due_at or first_response_due
-        ticket.resolve_due_at = ticket.resolve_due_at or resolution_due
+        due = hold_service_levels().due_times(ticket)
+        ticket.has_own_due_times = bool(ticket.first_response_due_at or ticket.resolve_due_at)
+        ticket.first_response_due_at = ticket.first_response_due_at or due.first_response
+        ticket.resolve_due_at = ticket.resolve_due_at or due.resolution
         ticket.save(force_insert=True)
     ticket.refresh_from_db()
     record(ticket, "opened", timeline_owner=ticket.customer, by=by, summary=f"Ticket “{ticket}” opened")
@@ -90,8 +94,8 @@ def escalate(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
         raise InvalidInput("Enter a reason for escalating the ticket.")
     set_status(ticket, TicketStatus.ESCALATED, by=by, escalated_at=timezone.now())
     record(ticket, "escalated", timeline_owner=ticket.customer, by=by, summary=f"Ticket “{ticket}” escalated: {why}")
-    supervisors = User.objects.with_perm("support.reassign_supportticket", include_superusers=False)
-    notify(NotificationKind.ESCALATED, ticket, [ticket.owner, ticket.record_owner, *supervisors], by=by)
+    readers = [ticket.owner, ticket.record_owner, *load_supervisors()]
+    notify(NotificationKind.ESCALATED, ticket, readers, by=by)
 
 
 @transaction.atomic
@@ -124,8 +128,9 @@ def reopen(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
     why = strip_text(why)
     if not why:
         raise InvalidInput("Enter a reason for reopening the ticket.")
+    levels, now = hold_service_levels(), timezone.now()
     locked = SupportTicket.everything.select_for_update().get(pk=ticket.pk)
-    first_response_due, resolution_due = compute_due_times(locked.priority, timezone.now())
+    due = levels.due_times(SupportTicket(priority=locked.priority, issue_type=locked.issue_type, opened_at=now))
     set_status(
         ticket,
         TicketStatus.OPEN,
@@ -134,8 +139,12 @@ def reopen(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
         resolution_summary="",
         satisfaction=None,
         first_responded_at=None,
-        first_response_due_at=first_response_due,
-        resolve_due_at=resolution_due,
+        opened_at=now,
+        waits=[],
+        has_own_due_times=False,
+        due_is_stale=False,
+        first_response_due_at=due.first_response,
+        resolve_due_at=due.resolution,
     )
     append_note(ticket, f"Reopened: {why}\nPrevious resolution: {locked.resolution_summary}", internal=True, by=by)
     record(
@@ -143,7 +152,7 @@ def reopen(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
         "reopened",
         timeline_owner=ticket.customer,
         by=by,
-        summary=f"Ticket “{ticket}” reopened: {why}\n{describe_promises(locked, resolution_due)}",
+        summary=f"Ticket “{ticket}” reopened: {why}\n{describe_promises(locked, due.resolution)}",
         **{name: at.isoformat() for name in PROMISE_FIELDS if (at := getattr(locked, name))},
     )
 
@@ -152,7 +161,7 @@ def reopen(ticket: SupportTicket, *, why: str, by: Actor | User) -> None:
 def undo_resolution(ticket: SupportTicket, to: TicketStatus, *, by: Actor | User) -> None:
     """Take back the resolution of `ticket`, as if it had not been resolved: it is `to` again, with its due times.
 
-    A first response that only the resolution was goes too.
+    A first response that only the resolution was goes too, and a wait for the customer that it ended goes on.
 
     Raises:
         IllegalTransition: the ticket is not resolved.
@@ -167,6 +176,7 @@ def undo_resolution(ticket: SupportTicket, to: TicketStatus, *, by: Actor | User
         resolution_summary="",
         satisfaction=None,
         first_responded_at=None if by_resolution else locked.first_responded_at,
+        **resumed_wait(locked),
     )
     if to in (TicketStatus.IN_PROGRESS, TicketStatus.ESCALATED):
         set_status(ticket, to, by=by)
@@ -176,22 +186,24 @@ def undo_resolution(ticket: SupportTicket, to: TicketStatus, *, by: Actor | User
     record(ticket, "resolution undone", timeline_owner=ticket.customer, by=by, summary=summary)
 
 
-def last_opened_at(ticket: SupportTicket) -> datetime:
-    """Return when `ticket` was opened, or reopened for the last time."""
-    reopened = ActivityLog.objects.for_target(ticket).filter(verb="reopened").first()
-    return reopened.occurred_at if reopened else ticket.created_at
+def resumed_wait(resolved: SupportTicket) -> dict[str, Any]:
+    """Return the columns of a ticket whose wait for the customer was ended by its resolution alone."""
+    if not resolved.waits or resolved.past_waits[-1][1] != resolved.resolved_at:
+        return {}
+    return {"waiting_since": resolved.past_waits[-1][0], "waits": resolved.waits[:-1]}
 
 
-def describe_promises(before: SupportTicket, resolution_due: datetime) -> str:
+def describe_promises(before: SupportTicket, resolution_due: datetime | None) -> str:
     """Return the new due time, and the one that `before` had with the time of its resolution."""
     first_due = f"due {format_agency_moment(before.resolve_due_at)}" if before.resolve_due_at else "no due time"
     resolved = f", resolved {format_agency_moment(before.resolved_at)}" if before.resolved_at else ""
-    return f"Due {format_agency_moment(resolution_due)}. Before: {first_due}{resolved}."
+    now_due = f"Due {format_agency_moment(resolution_due)}" if resolution_due else "No due time"
+    return f"{now_due}. Before: {first_due}{resolved}."
 
 
 @transaction.atomic
 def set_priority(ticket: SupportTicket, priority: str, *, by: Actor | User) -> None:
-    """Set the priority, and compute the open due times again from the time the ticket was last opened.
+    """Set the priority, and compute the open due times again.
 
     Raises:
         NotPermitted: `by` may not change tickets.
@@ -201,6 +213,7 @@ def set_priority(ticket: SupportTicket, priority: str, *, by: Actor | User) -> N
     Actor.of(by).require_permission("support.change_supportticket", "set the priority of a ticket")
     if priority not in TicketPriority.values:
         raise InvalidInput(f"The priority must be one of: {', '.join(TicketPriority.values)}.")
+    levels = hold_service_levels()
     locked = SupportTicket.everything.select_for_update().get(pk=ticket.pk)
     if locked.is_deleted or locked.status == TicketStatus.RESOLVED:
         raise IllegalTransition(f"Ticket #{locked.number} is {'deleted' if locked.is_deleted else 'resolved'}.")
@@ -208,20 +221,17 @@ def set_priority(ticket: SupportTicket, priority: str, *, by: Actor | User) -> N
         raise IllegalTransition(
             f"Ticket #{locked.number} already has {locked.get_priority_display().lower()} priority."
         )
-    first_response_due, resolution_due = compute_due_times(priority, last_opened_at(locked))
-    due_dates = {"resolve_due_at": resolution_due}
-    if locked.first_responded_at is None:
-        due_dates["first_response_due_at"] = first_response_due
-    SupportTicket.everything.filter(pk=ticket.pk).update(priority=priority, **due_dates)
+    was, locked.priority = locked.priority, priority
+    SupportTicket.everything.filter(pk=ticket.pk).update(priority=priority, **due_columns(locked, levels))
     ticket.refresh_from_db()
-    summary_text = f"Ticket “{ticket}”: priority {locked.priority} → {priority}"
+    summary_text = f"Ticket “{ticket}”: priority {was} → {priority}"
     record(
         ticket,
         "prioritised",
         timeline_owner=ticket.customer,
         by=by,
         summary=summary_text,
-        was=locked.priority,
+        was=was,
         now=priority,
     )
 

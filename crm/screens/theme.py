@@ -169,6 +169,13 @@ UNFOLD = {
                     navigation_item(
                         "Prediction", "insights", "leads_predictionmodel_changelist", "leads.view_predictionmodel"
                     ),
+                    navigation_item(
+                        "Service levels",
+                        "timer",
+                        "support_servicelevel_changelist",
+                        "support.view_servicelevel",
+                        "support.change_servicelevel",
+                    ),
                     navigation_item("Imports", "upload", "leads_importbatch_changelist", "leads.view_importbatch"),
                     navigation_item(
                         "Mailboxes",

@@ -1,18 +1,22 @@
 """Seed tickets of a share of the clients."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
 from demo.seeding.draws import Chunk, weighted_choice
-from support.due_times import RESPONSE_TARGETS
+from support.models import ServiceLevel
+from support.service_levels.due_times import compute_outdated
 
+# A week has so many hours for each working hour; resolved tickets get their due times by it, the others exactly.
+HOURS_PER_WORKING_HOUR = 7 * 24 / (5 * 8)
 # Nearly all tickets older than three weeks are resolved; newer ones have any status.
 INSERT_TICKETS_SQL = """
 INSERT INTO support_tickets (id, created_at, updated_at, client_id, lead_id, created_by, subject, issue_type,
                              issue_description, resolution_summary, status, priority, assigned_to_id,
                              first_response_due_at, resolve_due_at, first_responded_at, resolved_at,
-                             escalated_at, satisfaction)
+                             escalated_at, satisfaction, due_is_stale)
 SELECT pg_temp.uuid7(at, 'ticket', n), at, coalesce(ended_at, at), client_id, id, name,
        split_part(issue, '|', 2), split_part(issue, '|', 1), split_part(issue, '|', 3),
        CASE WHEN status = 'Resolved' THEN split_part(issue, '|', 4) ELSE '' END,
@@ -21,7 +25,8 @@ SELECT pg_temp.uuid7(at, 'ticket', n), at, coalesce(ended_at, at), client_id, id
        CASE WHEN status = 'Resolved' THEN ended_at END,
        CASE WHEN status = 'Escalated' THEN least(%(now)s, at + target) END,
        CASE WHEN status = 'Resolved' AND pg_temp.draw(n, 'rated') < 0.4
-            THEN pg_temp.whole(1, 5, sqrt(pg_temp.draw(n, 'satisfaction'))) END
+            THEN pg_temp.whole(1, 5, sqrt(pg_temp.draw(n, 'satisfaction'))) END,
+       status <> 'Resolved'
   FROM (
     SELECT opened.*, first_target, target, least(%(now)s, at + target * 1.1 * pg_temp.draw(n, 'work')) AS ended_at,
            CASE WHEN at < %(now)s - interval '21 days' AND pg_temp.draw(n, 'lingers') < 0.97 THEN 'Resolved'
@@ -41,9 +46,6 @@ SELECT pg_temp.uuid7(at, 'ticket', n), at, coalesce(ended_at, at), client_id, id
 TICKET_PARAMETERS: dict[str, Any] = {
     **weighted_choice("priorities", {"low": 20, "normal": 55, "high": 19, "urgent": 6}),
     **weighted_choice("statuses", {"Open": 40, "In Progress": 35, "Escalated": 10, "Resolved": 15}),
-    "due_priorities": [str(priority) for priority in RESPONSE_TARGETS],
-    "first_targets": [first for first, _ in RESPONSE_TARGETS.values()],
-    "targets": [target for _, target in RESPONSE_TARGETS.values()],
     "issues": [
         "Billing|Charged twice this month|The bank shows two payments on the same day."
         "|The second payment was returned and the date of collection corrected.",
@@ -69,5 +71,18 @@ TICKET_PARAMETERS: dict[str, Any] = {
 
 
 def insert_tickets(cursor: CursorWrapper, chunk: Chunk) -> int:
-    """Insert one ticket for a share of the clients of `seeded`."""
-    return chunk.run(cursor, INSERT_TICKETS_SQL, TICKET_PARAMETERS)
+    """Insert one ticket for a share of the clients of `seeded`, with due times by the service levels."""
+    count = chunk.run(cursor, INSERT_TICKETS_SQL, {**TICKET_PARAMETERS, **target_parameters()})
+    compute_outdated()
+    return count
+
+
+def target_parameters() -> dict[str, Any]:
+    """Return the targets of the general service levels, as spans of time around the clock."""
+    levels = list(ServiceLevel.objects.filter(issue_type=""))
+    spans = [(HOURS_PER_WORKING_HOUR if level.in_working_hours else 1) * timedelta(minutes=1) for level in levels]
+    return {
+        "due_priorities": [level.priority for level in levels],
+        "first_targets": [level.first_response_minutes * span for level, span in zip(levels, spans, strict=True)],
+        "targets": [level.resolution_minutes * span for level, span in zip(levels, spans, strict=True)],
+    }

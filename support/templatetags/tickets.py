@@ -4,7 +4,7 @@ from django import template
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from support.models import SupportTicket, TicketStatus
+from support.models import SupportTicket
 
 register = template.Library()
 
@@ -24,6 +24,11 @@ def late_by(ticket: SupportTicket) -> str:
 @register.filter
 def is_first_response_late(ticket: SupportTicket) -> bool:
     """Return whether the first response is overdue."""
-    due = ticket.first_response_due_at
-    is_unanswered = ticket.first_responded_at is None and ticket.status != TicketStatus.RESOLVED
-    return is_unanswered and due is not None and due < timezone.now()
+    return ticket.is_first_response_late(timezone.now())
+
+
+@register.filter
+def is_due_soon(ticket: SupportTicket) -> bool:
+    """Return whether the assignee was warned of a due time that is still to come."""
+    promises = {ticket.resolve_due_at, None if ticket.first_responded_at else ticket.first_response_due_at}
+    return ticket.warned_for is not None and ticket.warned_for in promises and ticket.warned_for > timezone.now()

@@ -39,6 +39,7 @@ OF_EVERYONE = {
         "inbox.webformrefusal",
         "inbox.removedfile",
     ),
+    *("support.servicelevel", "support.workingday", "support.holiday"),
     *("suggestions.autonomysetting", "suggestions.executionpause"),
 }
 # Columns with codes, keys and digests of the program, not with texts of a person.
@@ -51,6 +52,8 @@ NOT_TEXT = {
     *("agent", "rule", "model_used", "ai_model_version", "conversation_id"),
     # The program reads these by their keys; each has a row with texts by itself or says only names of columns.
     *("made", "linked", "moved", "weights"),
+    # Only times.
+    "waits",
 }
 # Texts that the database computes from others.
 COMPUTED = (models.GeneratedField,)

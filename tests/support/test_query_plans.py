@@ -3,9 +3,12 @@
 import pytest
 from django.contrib import admin
 from django.db import connection
+from django.utils import timezone
 
 from crm.models import User
 from support.models import SupportTicket
+from support.service_levels.escalation import ESCALATE_SQL, WARN_SQL
+from support.service_levels.waiting import BEGIN_WAITS_SQL, END_WAITS_SQL, FIRST_RESPONSES_SQL
 from tests.cast import make_client
 from tests.query_plans import first_page, has_seq_scan, has_sort, plan_indexes, vacuum_analyze
 from tests.table_cleanup import allow_truncate
@@ -58,7 +61,9 @@ def test_first_page_is_read_in_index_order(filled_table, db, query, order, index
     assert not has_seq_scan(rows)
 
 
-@pytest.mark.parametrize("query", ["", "assignee=me", "assignee=none", "late=true", "state=all", "q=%231003", "q=abcd"])
+@pytest.mark.parametrize(
+    "query", ["", "assignee=me", "assignee=none", "late=true", "waiting=true", "state=all", "q=%231003", "q=abcd"]
+)
 @pytest.mark.parametrize("who", ["chief", "agent"])
 def test_filters_never_read_all_tickets(filled_table, db, query, who):
     order = "newest" if query == "state=all" else "due"
@@ -70,3 +75,24 @@ def test_filters_never_read_all_tickets(filled_table, db, query, who):
 def test_tab_counts_use_an_index(filled_table, db, tab, who):
     rows = tab.rows_to_count(SupportTicket.everything.visible_to(filled_table[who]), filled_table[who])
     assert not has_seq_scan(rows.order_by().values("pk")[:10_001])
+
+
+@pytest.mark.parametrize("statement", [WARN_SQL, ESCALATE_SQL])
+def test_job_of_each_minute_reads_only_what_is_still_to_be_done(filled_table, db, statement):
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {statement}", {"now": timezone.now(), "limit": 2_000})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Seq Scan on support_tickets" not in plan
+    assert {"support_tickets_to_resolve", "support_tickets_to_answer"} <= set(plan.replace(" ", "\n").split())
+
+
+@pytest.mark.parametrize("statement", [FIRST_RESPONSES_SQL, END_WAITS_SQL, BEGIN_WAITS_SQL])
+def test_waits_are_found_without_reading_all_tickets(filled_table, db, statement):
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {statement}")
+        assert "Seq Scan on support_tickets" not in "\n".join(line for (line,) in cursor.fetchall())
+
+
+def test_outdated_due_times_are_read_from_their_index(filled_table, db):
+    rows = SupportTicket.everything.filter(due_is_stale=True).order_by("pk")
+    assert not has_seq_scan(rows[:1_000])

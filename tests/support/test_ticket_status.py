@@ -128,7 +128,7 @@ def test_reopened_ticket_gets_new_due_times_and_keeps_the_first_promise(ann):
     reopen(ticket, why="The fax is broken", by=ann)
     assert ticket.first_responded_at is None
     assert ticket.first_response_due_at - now >= timedelta(hours=4)
-    assert ticket.resolve_due_at - now >= timedelta(days=1)
+    assert ticket.resolve_due_at - now >= timedelta(hours=8)
     entry = ActivityLog.objects.for_target(ticket).first()
     assert entry.verb == "reopened"
     assert {name: entry.metadata[name] for name in first} == {name: at.isoformat() for name, at in first.items()}

@@ -171,16 +171,15 @@ def test_user_who_imports_is_told_when_the_import_fails(max):
     assert told(max) == [("failed", batch.pk, 1)]
 
 
-def test_due_task_and_ticket_are_told_once_for_each_due_time(ann):
+def test_due_task_is_told_once_for_each_due_time(ann):
     now, today = timezone.now(), agency_today()
     lead = make_lead(assigned_to=ann)
     task = Task.objects.create(title="Call", lead=lead, due_on=today)
     Task.objects.create(title="Later", lead=lead, due_on=today + timedelta(days=1))
     Task.objects.create(title="Long ago", lead=lead, due_on=today - DUE_PERIOD - timedelta(days=1))
     Task.objects.create(title="Done", lead=lead, due_on=today, status="DONE")
-    ticket = make_ticket(assigned_to=ann, resolve_due_at=now)
-    assert notice_due(now) == 2
-    assert {one[1] for one in told(ann, "due")} == {task.pk, ticket.pk}
+    assert notice_due(now) == 1
+    assert told(ann, "due") == [("due", task.pk, 1)]
     Notification.objects.update(read_at=now)
     assert notice_due(now) == 0
     Task.objects.filter(pk=task.pk).update(due_on=today - timedelta(days=1))

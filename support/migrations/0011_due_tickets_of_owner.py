@@ -1,28 +1,32 @@
 """The unresolved tickets of an owner by their due time, so that an agent reads no tickets of others."""
 
-import datetime
+from datetime import UTC, datetime
 
-import django.db.models.functions.comparison
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+from django.db.models.functions import Coalesce
+
+LAST = models.Value(datetime(9999, 1, 1, tzinfo=UTC), models.DateTimeField())
+DUE_ORDER = models.Case(
+    models.When(waiting_since__isnull=True, then=Coalesce("resolve_due_at", LAST)),
+    default=LAST,
+    output_field=models.DateTimeField(),
+)
 
 
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("support", "0006_ticket_record_owner_index")]
+    dependencies = [("support", "0010_service_level_indexes")]
 
     operations = [
         AddIndexConcurrently(
             model_name="supportticket",
             index=models.Index(
                 models.F("owner"),
-                django.db.models.functions.comparison.Coalesce(
-                    "resolve_due_at",
-                    models.Value(datetime.datetime(9999, 1, 1, 0, 0, tzinfo=datetime.UTC), models.DateTimeField()),
-                ),
+                DUE_ORDER,
                 models.F("id"),
-                condition=models.Q(("deleted_at__isnull", True), models.Q(("status", "Resolved"), _negated=True)),
+                condition=models.Q(deleted_at__isnull=True) & ~models.Q(status="Resolved"),
                 include=("restriction",),
                 name="support_tickets_due_of_owner",
             ),

@@ -60,8 +60,16 @@ UNSHOWN_LEAD_FIELDS = tuple(
     for field in Lead._meta.concrete_fields
     if field.name not in {"id", "contact_name", "company_name"}
 )
-# Tickets without a due time come last.
-DUE_ORDER = Coalesce("resolve_due_at", models.Value(datetime(9999, 1, 1, tzinfo=UTC), models.DateTimeField()))
+# Tickets without a due time come last, and those that wait for the customer: their time stands still.
+LAST = models.Value(datetime(9999, 1, 1, tzinfo=UTC), models.DateTimeField())
+DUE_ORDER = models.Case(
+    models.When(waiting_since__isnull=True, then=Coalesce("resolve_due_at", LAST)),
+    default=LAST,
+    output_field=models.DateTimeField(),
+)
+# What the job of each minute looks at: due times that were not escalated yet.
+COUNTED = UNRESOLVED & models.Q(waiting_since__isnull=True)
+IS_UNANSWERED = COUNTED & models.Q(first_responded_at__isnull=True)
 
 # A note is {at, by, body, internal}; the path finds everything else.
 MALFORMED_NOTE_PATH = (
@@ -70,6 +78,14 @@ MALFORMED_NOTE_PATH = (
     ' || (!exists(@.by ? (@.type() == "string" && @ <> "")))'
     ' || (!exists(@.body ? (@.type() == "string" && @ <> "")))'
     ' || (!exists(@.internal ? (@.type() == "boolean"))))'
+)
+# A wait is {from, to}, both in UTC; the path finds everything else.
+MOMENT_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?[+]00:00$"
+MALFORMED_WAIT_PATH = (
+    '$[*] ? ((@.type() <> "object")'
+    f' || (!exists(@.from ? (@.type() == "string" && @ like_regex "{MOMENT_PATTERN}")))'
+    f' || (!exists(@.to ? (@.type() == "string" && @ like_regex "{MOMENT_PATTERN}")))'
+    " || (@.to < @.from))"
 )
 # Other programs may give NULL for these; they are stored empty.
 TEXTS_OF_OTHER_PROGRAMS = ("created_by", "issue_type", "issue_description", "resolution_summary")
@@ -82,6 +98,27 @@ DEFAULT_SUBJECT_SQL = """
     NEW.subject := coalesce(nullif(words, ''), nullif(NEW.issue_type, ''), 'Ticket');
     RETURN NEW;
 """
+
+
+# A due time by the service level is computed again once what it depends on changes, by whatever means.
+DUE_TIME_IS_OUTDATED = """
+    NEW.status <> 'Resolved' AND NOT NEW.has_own_due_times
+    AND (NEW.priority <> OLD.priority OR NEW.issue_type <> OLD.issue_type OR OLD.status = 'Resolved')
+    AND NEW.first_response_due_at IS NOT DISTINCT FROM OLD.first_response_due_at
+    AND NEW.resolve_due_at IS NOT DISTINCT FROM OLD.resolve_due_at
+"""
+DUE_TIME_IS_MISSING = "NEW.resolve_due_at IS NULL AND NEW.status <> 'Resolved' AND NOT NEW.has_own_due_times"
+MARK_STALE_SQL = "NEW.due_is_stale := true; RETURN NEW;"
+END_WAIT_SQL = """
+    NEW.waits := NEW.waits || ticket_wait(NEW.waiting_since, coalesce(NEW.resolved_at, now()));
+    NEW.waiting_since := NULL;
+    RETURN NEW;
+"""
+
+
+def not_escalated_since(due_time: str) -> models.Q:
+    """Return the condition that the due time in the column `due_time` was not escalated."""
+    return models.Q(escalated_at__isnull=True) | models.Q(escalated_at__lt=models.F(due_time))
 
 
 class TicketQuerySet(AssignableQuerySet):
@@ -100,11 +137,20 @@ class TicketQuerySet(AssignableQuerySet):
         return self.unresolved().alias(_due=DUE_ORDER).filter(_due__lte=until).order_by("_due", "id")
 
     def due(self, now: datetime) -> "TicketQuerySet":
-        """Return unresolved tickets due at or before `now`, oldest due time first."""
-        return self.unresolved().filter(resolve_due_at__lte=now).order_by("resolve_due_at", "id")
+        """Return unresolved tickets due at or before `now`, oldest due time first.
+
+        The time of a ticket that waits for the customer stands still: it is not due.
+        """
+        return self.unresolved().alias(_due=DUE_ORDER).filter(_due__lte=now).order_by("_due", "id")
 
 
-@with_row_audit(exclude=["search_text", "owner", "record_owner", "restriction"])
+@with_row_audit(
+    exclude=[
+        *("search_text", "owner", "record_owner", "restriction"),
+        # The activity log has the waits, and when the ticket was reopened.
+        *("opened_at", "waits", "due_is_stale", "warned_for"),
+    ]
+)
 class SupportTicket(Assignable):
     """A support request of a client or a lead, and its resolution."""
 
@@ -136,6 +182,17 @@ class SupportTicket(Assignable):
     )
     notes = json_field(list)
     custom_fields = json_field(dict)
+    # When it was opened, or reopened the last time: its time runs from here.
+    opened_at = models.DateTimeField(blank=True, editable=False)
+    # Since when we wait for the customer, and the earlier waits since it was opened.
+    waiting_since = models.DateTimeField(null=True, blank=True, editable=False)
+    waits = json_field(list, editable=False)
+    # A person gave the due times; they do not follow the service level.
+    has_own_due_times = models.BooleanField(default=False, db_default=False, editable=False)
+    # The due times must be computed again.
+    due_is_stale = models.BooleanField(default=False, db_default=False, editable=False)
+    # The due time that the assignee was warned of.
+    warned_for = models.DateTimeField(null=True, blank=True, editable=False)
     first_response_due_at = models.DateTimeField(null=True, blank=True)
     resolve_due_at = models.DateTimeField(null=True, blank=True)
     first_responded_at = models.DateTimeField(null=True, blank=True)
@@ -157,7 +214,33 @@ class SupportTicket(Assignable):
             ("purge_supportticket", "Can permanently delete a ticket"),
         ]
         triggers = [
-            empty_for_null(**dict.fromkeys(TEXTS_OF_OTHER_PROGRAMS, "''"), notes="'[]'", custom_fields="'{}'"),
+            empty_for_null(
+                **dict.fromkeys(TEXTS_OF_OTHER_PROGRAMS, "''"),
+                notes="'[]'",
+                custom_fields="'{}'",
+                opened_at="NEW.created_at",
+            ),
+            pgtrigger.Trigger(
+                name="due_is_stale",
+                operation=pgtrigger.UpdateOf("priority", "issue_type", "status"),
+                when=pgtrigger.Before,
+                condition=pgtrigger.Condition(DUE_TIME_IS_OUTDATED),
+                func=MARK_STALE_SQL,
+            ),
+            pgtrigger.Trigger(
+                name="due_is_missing",
+                operation=pgtrigger.Insert,
+                when=pgtrigger.Before,
+                condition=pgtrigger.Condition(DUE_TIME_IS_MISSING),
+                func=MARK_STALE_SQL,
+            ),
+            pgtrigger.Trigger(
+                name="resolution_ends_wait",
+                operation=pgtrigger.UpdateOf("status"),
+                when=pgtrigger.Before,
+                condition=pgtrigger.Condition("NEW.status = 'Resolved' AND NEW.waiting_since IS NOT NULL"),
+                func=END_WAIT_SQL,
+            ),
             pgtrigger.Trigger(
                 name="subject_by_default",
                 operation=pgtrigger.Insert | pgtrigger.UpdateOf("subject"),
@@ -179,6 +262,18 @@ class SupportTicket(Assignable):
                 & ~models.Q(jsonpath_exists("notes", NON_OBJECT_PATH)),
                 violation_error_message="A note needs an ISO timestamp, an author, a text and whether it is internal.",
             ),
+            json_type_check("support_tickets", "waits", "array"),
+            models.CheckConstraint(
+                name="support_tickets_waits_well_formed",
+                condition=~models.Q(jsonpath_exists("waits", MALFORMED_WAIT_PATH))
+                & ~models.Q(jsonpath_exists("waits", NON_OBJECT_PATH)),
+                violation_error_message="A wait needs its begin and its later end, both as ISO timestamps in UTC.",
+            ),
+            models.CheckConstraint(
+                name="support_tickets_resolved_waits_for_nobody",
+                condition=~models.Q(status=TicketStatus.RESOLVED) | models.Q(waiting_since__isnull=True),
+                violation_error_message="A resolved ticket cannot wait for the customer.",
+            ),
             models.CheckConstraint(
                 name="support_tickets_has_customer",
                 condition=models.Q(client__isnull=False) | models.Q(lead__isnull=False),
@@ -193,6 +288,26 @@ class SupportTicket(Assignable):
         ]
         indexes = [
             models.Index(DUE_ORDER, "id", condition=UNRESOLVED, name="support_tickets_due"),
+            # What the jobs of each minute read: the due times to warn of and to escalate, waits, threads, stale times.
+            models.Index(
+                "resolve_due_at",
+                condition=COUNTED & not_escalated_since("resolve_due_at"),
+                name="support_tickets_to_resolve",
+            ),
+            models.Index(
+                "first_response_due_at",
+                condition=IS_UNANSWERED & not_escalated_since("first_response_due_at"),
+                name="support_tickets_to_answer",
+            ),
+            models.Index(
+                "waiting_since", condition=models.Q(waiting_since__isnull=False), name="support_tickets_waiting"
+            ),
+            models.Index(
+                "thread",
+                condition=UNRESOLVED & models.Q(thread__isnull=False),
+                name="support_tickets_in_threads",
+            ),
+            models.Index("id", condition=models.Q(due_is_stale=True), name="support_tickets_stale"),
             models.Index(
                 "owner",
                 DUE_ORDER,
@@ -241,4 +356,15 @@ class SupportTicket(Assignable):
         return self.client or self.lead
 
     def is_late(self, now: datetime) -> bool:
-        return self.status != TicketStatus.RESOLVED and self.resolve_due_at is not None and self.resolve_due_at < now
+        is_counted = self.status != TicketStatus.RESOLVED and self.waiting_since is None
+        return is_counted and self.resolve_due_at is not None and self.resolve_due_at < now
+
+    def is_first_response_late(self, now: datetime) -> bool:
+        is_counted = self.status != TicketStatus.RESOLVED and self.waiting_since is None
+        due_at = self.first_response_due_at
+        return is_counted and self.first_responded_at is None and due_at is not None and due_at < now
+
+    @property
+    def past_waits(self) -> list[tuple[datetime, datetime]]:
+        """The waits for the customer that have ended, since the ticket was opened."""
+        return [(datetime.fromisoformat(wait["from"]), datetime.fromisoformat(wait["to"])) for wait in self.waits]

@@ -1,0 +1,1 @@
+"""How long a ticket may take: service levels, working hours, due times, waits, warnings and escalation."""
