@@ -91,7 +91,7 @@ def cases(draw):
 WINDOW = 4 * 1440
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(cases())
 def test_moment_and_working_time_are_those_of_a_minute_by_minute_simulation(case):
     hours, start, work, waits = case
@@ -102,7 +102,7 @@ def test_moment_and_working_time_are_those_of_a_minute_by_minute_simulation(case
         assert hours.add(start, work * ONE_MINUTE, without=waits) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(cases())
 def test_working_time_until_the_moment_found_is_the_time_that_was_added(case):
     hours, start, work, _ = case
@@ -110,7 +110,7 @@ def test_working_time_until_the_moment_found_is_the_time_that_was_added(case):
         assert hours.between(start, hours.add(start, work * ONE_MINUTE)) == work * ONE_MINUTE
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 10_000))
 @example(0, 1440)
 def test_around_the_clock_every_minute_counts(offset, work):
