@@ -52,7 +52,7 @@ def test_columns_are_chosen_and_moved_by_keys_and_with_questions(opened, max):
     page.click("text=Show questions")
     page.get_by_role("checkbox", name="Roof").check()
     page.click("[data-columns] >> text=Apply >> visible=true >> nth=-1")
-    expect(page.locator(".toasts")).to_contain_text("Columns saved.")
+    expect(page.locator(".toasts[role=status]")).to_contain_text("Columns saved.")
     expect(page.locator("#result_list")).to_contain_text("slate")
     assert own_columns(max, "leads.lead")[:3] == ["lead", "stage", "tier"]
     assert "score" not in own_columns(max, "leads.lead")
@@ -66,11 +66,11 @@ def test_value_in_a_row_is_changed_by_keys_and_put_back(opened, max):
     page.keyboard.press("s")
     page.locator(".field-edit select").select_option("ACTIVE")
     page.keyboard.press("Enter")
-    expect(page.locator(".toasts")).to_contain_text("Olin moved to")
+    expect(page.locator(".toasts[role=status]")).to_contain_text("Olin moved to")
     expect(page.locator("a.name")).to_be_focused()
     assert Lead.objects.get().status_id == "ACTIVE"
     page.keyboard.press("u")
-    expect(page.locator(".toasts")).to_contain_text("Olin moved to")
+    expect(page.locator(".toasts[role=status]")).to_contain_text("Olin moved to")
     expect(page.locator("#result_list")).to_contain_text("New opportunities")
 
 

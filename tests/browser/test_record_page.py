@@ -23,10 +23,10 @@ def test_a_field_is_changed_in_its_place_and_put_back(opened, max):
     page.keyboard.press("Enter")
     page.fill("input[name=estimated_value]", "$950")
     page.keyboard.press("Enter")
-    expect(page.locator(".toasts")).to_contain_text("Value saved.")
+    expect(page.locator(".toasts[role=status]")).to_contain_text("Value saved.")
     assert Lead.objects.get(pk=leads[0].pk).estimated_value == 950
     page.keyboard.press("u")
-    expect(page.locator(".toasts")).to_contain_text("Value is as it was before.")
+    expect(page.locator(".toasts[role=status]")).to_contain_text("Value is as it was before.")
     assert Lead.objects.get(pk=leads[0].pk).estimated_value == 900
     page.keyboard.press("]")
     expect(page.locator(".headline h1")).to_have_text("Lead 800")
@@ -39,7 +39,7 @@ def test_a_call_is_logged_in_two_keys_and_one_line(opened, max):
     page.keyboard.press("c")
     page.keyboard.type("Wants both cars in one quote")
     page.keyboard.press("Enter")
-    expect(page.locator(".toasts")).to_contain_text("Call logged.")
+    expect(page.locator(".toasts[role=status]")).to_contain_text("Call logged.")
     assert Thread.objects.get(lead=lead).subject == "Wants both cars in one quote"
 
 
@@ -77,6 +77,6 @@ def test_the_list_stands_beside_the_conversation_and_the_next_one_comes(opened, 
     page.goto("/inbox/thread/")
     page.click("a.subject >> text=First")
     expect(page.locator(".beside .here")).to_contain_text("First")
-    expect(page.locator(".beside li")).to_have_count(2)
+    expect(page.locator(".beside .threads li")).to_have_count(2)
     page.keyboard.press("e")
     expect(page.locator(".headline h1")).to_have_text("Second")

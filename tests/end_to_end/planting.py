@@ -27,8 +27,8 @@ OF_EVERYONE = {
     *("crm.user", "crm.customfield", "crm.kindchange", "crm.erasedperson", "ai_log.callday"),
     *("crm.fieldusage", "crm.indexusage", "crm.schemathresholds", "crm.loginlimit", "crm.usersession"),
     *("crm.secondfactor", "crm.rolesecurity"),
-    # Without a text: names are read when a notification is shown.
-    *("crm.notification", "crm.notificationsetting", "crm.notificationdigest", "crm.reportschedule"),
+    # Without a text of a person: names are read when a notification is shown, columns are named by their keys.
+    *("crm.notification", "crm.notificationsetting", "crm.notificationdigest", "crm.reportschedule", "crm.listcolumns"),
     *("leads.insurancetype", "leads.leadstatus", "leads.scoringpolicy", "leads.importmapping"),
     *("leads.predictionmodel", "leads.predictionfeature"),
     *(

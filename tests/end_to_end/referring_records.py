@@ -84,8 +84,9 @@ def make_referring_records(reader: User, owner: User, hidden: dict[type, Any]) -
         Draft.objects.create(author=reader, client=hidden[Client]),
         Draft.objects.create(author=reader, thread=hidden[Thread], reply_to=hidden[Message]),
         *referring_imports(reader, hidden),
-        *notifications_of_hidden_records(reader, owner, hidden),
     ]
+    # They have no page of their own.
+    list(notifications_of_hidden_records(reader, owner, hidden))
     refer_by_custom_fields(rows, hidden)
     share_custom_fields(hidden)
     return rows
