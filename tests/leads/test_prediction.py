@@ -22,7 +22,7 @@ from leads.prediction.snapshots import build_features_of_leads
 from leads.prediction.training import train_model
 from leads.prediction.transitions import activate_prediction_model, update_all_probabilities
 from leads.transitions import change_status, create_lead
-from tests.cast import make_lead, page_text
+from tests.cast import make_lead, page_with_sections
 
 fitting = LazyModule("leads.prediction.fitting")  # no other test waits for scikit-learn
 CARD = {
@@ -185,7 +185,7 @@ class TestLadder:
         assert lead.predicted_close_probability == Decimal(str(model.card["stages"]["ACTIVE"]["rate"])).quantize(
             Decimal("0.01")
         )
-        page = page_text(as_max.get(f"/leads/lead/{lead.pk}/change/"))
+        page = " ".join(page_with_sections(as_max, f"/leads/lead/{lead.pk}/change/").split())
         assert f"Of 150 closed leads that reached {lead.status}, {wins} were won" in page
 
     def test_many_closed_leads_give_a_scorecard_with_quality_page(self, as_max):
@@ -196,7 +196,7 @@ class TestLadder:
         assert (model.rung, model.leads) == (Rung.SCORECARD, 1_200)
         lead.refresh_from_db()
         assert 0.45 < lead.predicted_close_probability < 0.75
-        assert "REFERRAL" in as_max.get(f"/leads/lead/{lead.pk}/change/").content.decode()
+        assert "REFERRAL" in page_with_sections(as_max, f"/leads/lead/{lead.pk}/change/")
         page = as_max.get(f"/leads/predictionmodel/{model.pk}/change/").content.decode()
         assert "Predicted and actual" in page and "Train new model" in page
 

@@ -81,7 +81,9 @@ class Suggestions(RuleBasedStateMachine):
     def approve(self, pk, title):
         row = self.fresh(pk)
         content = {"title": title} if title else None
-        changed = title is not None and title != row.suggested_content["title"]
+        # After an undo, what a person had changed is offered again.
+        approved = title or (row.edited_content or row.suggested_content)["title"]
+        changed = approved != row.suggested_content["title"]
         if self.attempt(self.model[pk][0] in DECIDABLE, approve, row, content=content, by=self.by):
             self.model[pk] = ["MODIFIED" if changed else "APPROVED", "QUEUED" if self.stopped else "DONE"]
 
