@@ -209,7 +209,7 @@ def test_rare_tag_of_an_agent_reads_no_rows_of_others(filled_table, db):
         assert rows_read(plan, "leads") < 2 * 20 / 4
 
 
-@pytest.mark.parametrize("url", ["/", "/leads/lead/board/"])
+@pytest.mark.parametrize("url", ["/today/panels/", "/leads/lead/board/"])
 def test_sums_by_stage_of_an_agent_are_read_from_the_index_of_owners(filled_table, db, url):
     agent, _ = filled_table
     plans = screen_plans(agent, url, "leads")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from crm.models import Client, Contact, User
+from crm.models import Client, Contact, Notification, User
 from crm.records.activity import record
 from inbox.incoming.arrivals import Arrival
 from inbox.incoming.transitions import receive_many
@@ -38,6 +38,7 @@ def make_person(owner: User) -> dict[type, Any]:
     changes = {"notes": ["", f"zorq_changed by {NAME}"]}
     ImportChange.objects.filter(pk=rows[ImportChange].pk).update(changes=changes)
     record(lead, "noted", by=owner, summary=f"Called {NAME} at {PHONE}")
+    rows[Notification] = Notification.objects.get(reader=owner, target_id=lead.pk)
     for row in rows.values():
         row.refresh_from_db()
     return {**rows, "received": receive_email(f"{NAME} <{ADDRESS}>")}

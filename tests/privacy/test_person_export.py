@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import models
 
 from ai_log.models import AIInteraction
-from crm.models import ActivityLog, Client, Contact, DuplicatePair, KindChangeValue, Merge
+from crm.models import ActivityLog, Client, Contact, DuplicatePair, KindChangeValue, Merge, Notification
 from crm.records.merging.transitions import merge
 from crm.records.privacy import tables
 from crm.records.privacy.footprint import reachable_models, trace
@@ -26,7 +26,7 @@ from tests.privacy.person_records import ADDRESS, ATTACHMENT, NAME, PHONE, make_
 
 pytestmark = pytest.mark.django_db
 # Tables that a finder reaches.
-FOUND = {ActivityLog, DuplicatePair, ImportedRecord, KindChangeValue, Merge, SetAside}
+FOUND = {ActivityLog, DuplicatePair, ImportedRecord, KindChangeValue, Merge, Notification, SetAside}
 
 
 def privacy_url(record) -> str:
