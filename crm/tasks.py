@@ -109,7 +109,7 @@ def notice_due_records(timestamp: int) -> None:
 @app.periodic(cron="5 * * * *")
 @app.task(name="crm.queue_digests", queueing_lock="crm.queue_digests")
 def queue_daily_emails(timestamp: int) -> None:
-    """Queue the daily emails whose hour has come."""
+    """Queue the daily emails that are due at this hour."""
     queue_digests(timezone.now())
 
 

@@ -8,7 +8,7 @@ class InboxConfig(AppConfig):
 
     def ready(self) -> None:
         """Register merges, welcome emails, restores, what the inbox says about people, and notifications."""
-        import_string("inbox.merging.register_contact_dates")()
+        import_string("inbox.linking.contact_dates.register_contact_dates")()
         register_welcome_emails = import_string("leads.conversion.welcome.register_welcome_emails")
         register_welcome_emails("inbox.drafts.welcome.write_welcome_draft", "inbox.drafts.welcome.welcome_templates")
         register_change = import_string("crm.runtime.backup.after_restore.register_change")

@@ -11,7 +11,7 @@ from crm.records.notifications.notify import Notice, notify_owners
 from crm.records.notifications.tables import NotifiedTable, Words, register_table
 from inbox.models import Direction, Message, MessageState, Nature, Thread, ThreadStatus
 
-# An older message comes with the import of a mailbox. Nobody waits for an answer to it since just now.
+# An older message comes with the import of a mailbox. It is no news.
 MAX_MESSAGE_AGE = timedelta(days=3)
 
 

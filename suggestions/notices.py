@@ -14,6 +14,6 @@ def register_notifications() -> None:
 
 
 def suggestion_name(suggestion: Suggestion, reader: User) -> str:
-    """Return the type of `suggestion` and whom it is about, as far as `reader` may know."""
+    """Return the type of `suggestion` and the person it is about, as far as `reader` may know."""
     customer = suggestion.lead or suggestion.client
     return f"{suggestion} · {customer.name_for(reader)}" if customer else str(suggestion)

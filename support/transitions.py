@@ -187,7 +187,7 @@ def undo_resolution(ticket: SupportTicket, to: TicketStatus, *, by: Actor | User
 
 
 def resumed_wait(resolved: SupportTicket) -> dict[str, Any]:
-    """Return the columns of a ticket whose wait for the customer was ended by its resolution alone."""
+    """Return the columns of a ticket if its resolution alone ended a wait for the customer."""
     if not resolved.waits or resolved.past_waits[-1][1] != resolved.resolved_at:
         return {}
     return {"waiting_since": resolved.past_waits[-1][0], "waits": resolved.waits[:-1]}

@@ -9,12 +9,17 @@ from crm.models.duplicate_pair import DuplicatePair
 from crm.models.erased_person import ErasedPerson
 from crm.models.field_usage import FieldStatistic, FieldUsage, FieldUse, IndexUsage, ScannedTable, ValueKind
 from crm.models.kind_change import KindChange, KindChangeState, KindChangeValue, MisfitRule
-from crm.models.list_columns import ListColumns
 from crm.models.merge import Merge
-from crm.models.notification import Notification, NotificationDigest, NotificationKind, NotificationSetting
+from crm.models.notification import (
+    Notification,
+    NotificationDigest,
+    NotificationKind,
+    NotificationSetting,
+    ReportFrequency,
+    ReportSchedule,
+)
 from crm.models.people import Client, ClientType, Contact, ContactClient, Project, ProjectStatus, Role, User
-from crm.models.report_schedule import ReportFrequency, ReportSchedule
-from crm.models.saved_view import SavedView
+from crm.models.saved_view import ListColumns, SavedView
 from crm.models.schema_change import SchemaChange, SchemaChangeState, SchemaDecision
 from crm.models.schema_thresholds import SchemaThresholds
 from crm.models.tag import Tag

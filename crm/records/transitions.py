@@ -13,7 +13,7 @@ from django.http import QueryDict
 
 from crm.exceptions import IllegalTransition, InvalidInput, NotPermitted, errors_as_invalid_input
 from crm.models import CustomField, KindChangeValue, ListColumns, SavedView, User
-from crm.models.list_columns import MAX_LIST_COLUMNS
+from crm.models.saved_view import MAX_LIST_COLUMNS
 from crm.records.activity import Actor, record
 from crm.records.base import Record
 from crm.records.custom_fields.reference_moves import empty_values

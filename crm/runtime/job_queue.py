@@ -1,15 +1,22 @@
-"""Queue jobs within the transaction that requests them, and queue them again after a failure or a crash."""
+"""Queue jobs within the transaction that requests them, again after a failure or a crash, and keep them apart."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from django.db import transaction
+from django.db import Error, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
 from procrastinate.jobs import Job, JobDeferrer, Status
 from procrastinate.manager import JobManager
 
 logger = logging.getLogger(__name__)
+
+# A lock that a job keeps on a connection of its own, so that no second job does the same.
+LOCK_SQL = "SELECT pg_try_advisory_lock(hashtext(%s), hashtext(%s))"
+UNLOCK_SQL = "SELECT pg_advisory_unlock(hashtext(%s), hashtext(%s))"
 
 
 def configure_job(name: str, **options: Any) -> JobDeferrer:
@@ -46,3 +53,22 @@ class WorkerJobManager(JobManager):
         except UniqueViolation:
             logger.info("Not retried, because a job with the same work is waiting: %s.", job.call_string)
             await self.finish_job(job, status=Status.ABORTED, delete_job=False)
+
+
+@contextmanager
+def job_lock(own_connection: BaseDatabaseWrapper, work: str, key: str) -> Iterator[bool]:
+    """Yield whether the lock of this `work` on `key` was free; keep it until the block or the connection ends.
+
+    It is given back by a statement, because the server notices a closed connection some time later: until then the
+    next job would find it taken.
+    """
+    with own_connection.cursor() as cursor:
+        cursor.execute(LOCK_SQL, [work, key])
+        is_held = cursor.fetchone()[0]
+    try:
+        yield is_held
+    finally:
+        if is_held:
+            # A lost connection has given the lock back.
+            with suppress(Error), own_connection.cursor() as cursor:
+                cursor.execute(UNLOCK_SQL, [work, key])

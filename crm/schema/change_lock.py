@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from crm.runtime.job_lock import job_lock
+from crm.runtime.job_queue import job_lock
 
 
 class ChangeLocked(Exception):

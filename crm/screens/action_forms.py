@@ -98,7 +98,7 @@ def noun_for(opts: Options, count: int) -> str:
 
 
 class ActionLink:
-    """An action whose form the page does not draw: a menu has a link to it, a sheet fetches its fields when opened.
+    """An action without a form on the page: a menu has a link to it, a sheet fetches its fields when opened.
 
     For a template it looks like the form.
     """

@@ -70,7 +70,7 @@ EMAIL_SOURCES = (ThreadSource.EMAIL, ThreadSource.FORM)
 LAST_ACTIVITY = Coalesce("last_message_at", "created_at")
 # The time that a snooze lasts until; the creation for a thread without one, so that each thread has a place in order.
 SNOOZE_END = Coalesce("snoozed_until", "created_at")
-# Nobody snoozes for longer.
+# A snooze cannot be longer.
 MAX_SNOOZE = timedelta(days=366)
 # When a booked call or meeting begins, as ISO text.
 STARTS_AT = KeyTextTransform("starts_at", "metadata")

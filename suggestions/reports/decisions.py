@@ -14,7 +14,7 @@ from suggestions.filters import BY_PEOPLE, BY_POLICY
 from suggestions.models import UNDECIDED_STATUSES, Suggestion
 from suggestions.models.suggestion import TYPE_LABELS
 
-# A usual speed of typing; it makes hours of the words that nobody had to write.
+# A usual speed of typing; it turns words that were not typed into hours.
 WORDS_AN_HOUR = 40 * 60
 PERSON_APPROVED = "is_by_person AND status IN ('APPROVED', 'MODIFIED')"
 SUMS = (

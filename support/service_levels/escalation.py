@@ -116,7 +116,7 @@ def load_supervisors() -> list[User]:
 
 
 def warn_of_due_times(now: datetime) -> int:
-    """Tell the owners of tickets whose next due time comes near, each time once; return how many tickets there were.
+    """Tell the owners of tickets that are due soon, each time once; return how many tickets there were.
 
     Where a ticket has no owner, those who may assign it are told.
     """

@@ -57,7 +57,7 @@ def load_service_levels() -> ServiceLevels:
 
 
 def hold_service_levels() -> ServiceLevels:
-    """Return the service levels in force, which nobody changes until the transaction ends.
+    """Return the service levels in force, which cannot be changed until the transaction ends.
 
     Who stores a due time calls this before locking a ticket: a change of the levels locks the tickets afterwards.
     """

@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from crm.runtime.job_lock import job_lock
+from crm.runtime.job_queue import job_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from crm.exceptions import InvalidInput, NotPermitted
 from crm.models import Client, CustomField, FieldUsage, ListColumns
-from crm.models.list_columns import MAX_LIST_COLUMNS
+from crm.models.saved_view import MAX_LIST_COLUMNS
 from crm.records.field_usage import buffer, write_counts
 from crm.records.transitions import save_list_columns, save_view
 from crm.schema.transitions import bring_field_back, retire_field

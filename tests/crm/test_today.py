@@ -131,7 +131,7 @@ def test_meeting_of_another_day_or_resolved_is_left_out(as_ann, ann):
     assert items(as_ann.get(TODAY)) == []
 
 
-def test_what_waits_long_or_sounds_angry_comes_first(as_ann, ann):
+def test_long_waits_and_angry_messages_come_first(as_ann, ann):
     for name, hours, sentiment in (("Fresh", 1, None), ("Angry", 1, "negative"), ("Old", 30, None)):
         thread = answerable(make_lead(contact_name=name, assigned_to=ann), hours=hours)
         Thread.objects.filter(pk=thread.pk).update(sentiment=sentiment)

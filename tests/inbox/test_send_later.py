@@ -237,7 +237,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("change", "reason"), CHANGES, ids=[one.__name__ for one, _ in CHANGES])
-def test_what_changed_since_holds_the_email(smtp_sink, ann, lead, change, reason):
+def test_email_is_held_if_its_conversation_changed_since(smtp_sink, ann, lead, change, reason):
     mail = send_draft(ann, lead=lead, at=tomorrow(), confirmed=[])
     change(lead, ann)
     assert run_send_job(mail).state == HELD

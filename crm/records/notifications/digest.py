@@ -26,7 +26,7 @@ MAX_EMAILED = 50
 
 
 def queue_digests(now: datetime) -> int:
-    """Queue the email of everyone whose hour has come today and who has something to read; return how many."""
+    """Queue the emails that are due at this hour, for users with something to read; return how many."""
     if not settings.EMAIL_HOST:
         return 0
     local = agency_time(now)

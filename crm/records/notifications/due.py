@@ -8,7 +8,7 @@ from django.db import models
 from crm.models import Notification, NotificationKind
 from crm.records.notifications.notify import Notice, notify_owners
 
-# What became due earlier is not told any more: nobody needs to hear of a long neglected task as if it were new.
+# What became due earlier is not told any more: a task that was left for long is no news.
 DUE_PERIOD = timedelta(days=7)
 MAX_DUE_AT_ONCE = 1_000
 

@@ -41,7 +41,7 @@ def explain_untold(users: list[User], record: Record) -> str:
 
 
 def offer_names(record: Record, typed: str, *, to: User) -> list[User]:
-    """Return members of staff who may open `record` and whose name or username begins with `typed`; not `to`."""
+    """Return members of staff who may open `record`, by a name or username that begins with `typed`; not `to`."""
     typed = typed.lower()
     staff = load_with_permissions(active_staff().exclude(pk=to.pk).order_by("first_name", "last_name", "username"))
     fitting = (user for user in staff if fits(user, typed) and may_open(user, record))

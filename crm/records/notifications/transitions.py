@@ -10,7 +10,7 @@ from crm.exceptions import InvalidInput, NotPermitted
 from crm.models import Notification, NotificationDigest, NotificationKind, NotificationSetting, User
 from crm.records.notifications.notify import Ways, default_ways
 
-# What was read, and what nobody reads any more.
+# What was read, and what is too old to be read.
 READ_RETENTION, UNREAD_RETENTION = timedelta(days=30), timedelta(days=90)
 MAX_DELETED_AT_ONCE = 5_000
 

@@ -48,7 +48,7 @@ def cells_of_template(name: str) -> dict[str, CellNode]:
 
 
 class RowCells:
-    """The cells of the rows of one page, whose `columns` the user `reader` sees."""
+    """The cells of the rows of one page, in the `columns` that the user `reader` sees."""
 
     def __init__(self, row_template: str, columns: list[AnyColumn], rows: list[Any], reader: Any) -> None:
         self.row_template, self.columns, self.rows, self.reader = row_template, columns, rows, reader

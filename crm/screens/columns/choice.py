@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from crm.exceptions import InvalidInput
 from crm.models import CustomField, ListColumns, User
-from crm.models.list_columns import MAX_LIST_COLUMNS
+from crm.models.saved_view import MAX_LIST_COLUMNS
 from crm.screens.columns.cells import cells_of_template
 from crm.screens.columns.column import AnyColumn, FieldColumn
 from crm.screens.custom_fields.filters import PREFIX

@@ -119,13 +119,13 @@ def sent_params(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def sent_forms(request: HttpRequest) -> set[str]:
-    """Return the lines whose questions the form offers: those that it had, and the one that was added."""
+    """Return the lines with questions that the form offers: those that it had, and the one that was added."""
     added = request.POST.getlist(ADD_FORM) if SAVE not in request.POST else []
     return {strip_nul(code) for code in (*request.POST.getlist(FORM), *added)} - {""}
 
 
 def moved(places: list[str], request: HttpRequest, offered: list[str]) -> list[str]:
-    """Return the names of all columns in the order of the form, with the one moved whose button was pressed.
+    """Return the names of all columns in the order of the form, with the one moved that has the pressed button.
 
     The first of `offered` stays the first.
     """

@@ -12,7 +12,7 @@ from django_filters import FilterSet
 from crm.screens.custom_fields.questions import load_question_forms
 from crm.text.cleaning import strip_nul
 
-# The parameter that names the form whose questions the sheet shows.
+# The parameter that names the form with the questions that the sheet shows.
 QUESTIONS_PARAM = "questions"
 # Names of custom fields are only offered as suggestions, so a sample of the table is enough.
 SAMPLED_ROW_COUNT, MAX_FIELD_NAMES = 1_000, 200

@@ -45,7 +45,7 @@ def offer_url(record: models.Model) -> str:
 
 
 def mention_offer_view(request: HttpRequest, site: AdminSite) -> JsonResponse:
-    """Return the colleagues whose names begin as typed and who may open the record; none to users who may not."""
+    """Return the colleagues who may open the record, by the beginning of a name; none to users who may not."""
     record = find_record(request)
     typed = request.GET.get("typed", "")[:MAX_TYPED_LENGTH]
     users = offer_names(record, typed, to=request.user) if record is not None else []

@@ -109,7 +109,7 @@ def list_address(url: str, filters: Params, params: Params | None) -> str:
 
 
 def owner_dimension(groups: Sequence[Group], parameter: str = "owner", label: str = "Owner") -> Dimension:
-    """Return the grouping by users, whom the filter `parameter` of a list finds; without one, rows are unassigned."""
+    """Return the grouping by users; the filter `parameter` of a list finds their rows, and those of no user."""
     names = {user.pk: str(user) for user in User.objects.filter(pk__in=[key for key, _ in groups if key])}
     return Dimension(
         f"By {label.lower()}",

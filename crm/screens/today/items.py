@@ -44,7 +44,7 @@ class TodayAction:
 
 @dataclass(frozen=True)
 class TodayItem:
-    """One thing to do: with whom, what, and since or until when."""
+    """One thing to do: the person, what, and since or until when."""
 
     person: str
     text: str

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from crm.exceptions import ActionRefused, IllegalTransition
 from crm.records.activity import Actor
-from crm.runtime.job_lock import job_lock
+from crm.runtime.job_queue import job_lock
 from leads.importing.batches.files import open_stored_file, result_path
 from leads.importing.batches.transitions import claim_run, save_check, save_failure, settle_encoding
 from leads.importing.batches.undo import undo_import

@@ -92,7 +92,7 @@ def test_refused_action_tells_nothing(ann, bob, max):
     assert not Notification.objects.exists()
 
 
-def test_who_may_not_open_a_record_is_not_told(ann, bob, stranger):
+def test_user_without_access_to_a_record_is_not_told(ann, bob, stranger):
     lead = make_lead(assigned_to=ann)
     Notification.objects.all().delete()
     inactive = make_user("left", "manager", is_active=False)
