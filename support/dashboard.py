@@ -15,7 +15,7 @@ from support.models import SupportTicket, TicketPriority
 # What is due later is for another day.
 DAYS_AHEAD = timedelta(days=7)
 TICKET_COLUMNS = (
-    *("number", "subject", "priority", "status", "resolve_due_at"),
+    *("number", "subject", "priority", "status", "resolve_due_at", "waiting_since"),
     *("lead", "client", "owner", "record_owner", "restriction"),
     *("lead__contact_name", "lead__company_name", "lead__estimated_value", "lead__assigned_to"),
     *("client__name", "client__assigned_to"),

@@ -24,7 +24,7 @@ from leads.models import LeadStatus
 from leads.scoring.explanation import DEFAULT_SIGNAL_WEIGHTS
 from leads.transitions import change_status
 from tests.ai_log.provider import completion, fake_provider, respond_with
-from tests.cast import browser, make_lead, make_thread
+from tests.cast import browser, make_lead, make_thread, page_with_sections
 from tests.queued_jobs import process_queued_threads, run_model_readings
 
 WORDS = "We can go as high as 2,400 dollars. My wife lets me pick whom we take, she trusts me with it."
@@ -153,7 +153,7 @@ def test_model_signal_is_added_and_links_to_ai_log(model, max):
     assert row.summary == "Shows: budget mentioned"
     assert ActivityLog.objects.get(verb="noticed").summary.endswith("budget mentioned (by a model)")
     assert [row.content[start:end] for start, end in row.metadata["crm.outside_spans"]] == [WORDS]
-    page = browser(max).get(f"/leads/lead/{lead.pk}/change/").content.decode()
+    page = page_with_sections(browser(max), f"/leads/lead/{lead.pk}/change/")
     assert f'<a href="/ai_log/aiinteraction/{row.pk}/change/">found by a model</a>' in page
 
 
