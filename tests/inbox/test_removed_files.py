@@ -9,7 +9,8 @@ from django.utils import timezone
 from crm.exceptions import IllegalTransition
 from crm.records.transitions import purge, soft_delete
 from inbox.attachments import read_attachment
-from inbox.drafts.transitions import attach, delete_old_drafts, detach, discard
+from inbox.drafts.attached_files import attach, detach
+from inbox.drafts.transitions import delete_old_drafts, discard
 from inbox.imap.sync import purged_dates, was_purged
 from inbox.incoming.arrivals import Arrival
 from inbox.incoming.sources import read_source
