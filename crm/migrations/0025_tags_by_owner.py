@@ -2,8 +2,10 @@
 
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
-from django.contrib.postgres.operations import AddIndexConcurrently, BtreeGinExtension, RemoveIndexConcurrently
+from django.contrib.postgres.operations import BtreeGinExtension, RemoveIndexConcurrently
 from django.db import migrations, models
+
+from crm.records.table_creation import AddIndexConcurrently
 
 LOWER_TAGS = models.Func(
     models.F("tags"),

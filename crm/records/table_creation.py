@@ -1,7 +1,8 @@
-"""One migration operation for many tables."""
+"""Operations of migrations: many tables at once, and an index that can be built again after a kill."""
 
 from typing import Any
 
+from django.contrib.postgres import operations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations import CreateModel
 from django.db.migrations.operations.base import Operation
@@ -44,3 +45,17 @@ class CreateTables(Operation):
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         return "CreateTables", [], {"tables": self.tables}
+
+
+class AddIndexConcurrently(operations.AddIndexConcurrently):
+    """Build an index while others write, as Django does, in place of what a killed migration has left of it.
+
+    Such a migration is no transaction: its first indexes stay, and the one that was being built stays invalid.
+    """
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        name = schema_editor.quote_name(self.index.name)
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        super().database_forwards(app_label, schema_editor, from_state, to_state)

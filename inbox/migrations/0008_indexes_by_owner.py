@@ -3,8 +3,9 @@
 import django.db.models.deletion
 import django.db.models.functions.comparison
 from django.conf import settings
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from crm.records.table_creation import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

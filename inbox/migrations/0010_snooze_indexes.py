@@ -1,8 +1,10 @@
 """Indexes that say which conversations are snoozed."""
 
 import django.db.models.functions.comparison
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently, ValidateConstraint
+from django.contrib.postgres.operations import RemoveIndexConcurrently, ValidateConstraint
 from django.db import migrations, models
+
+from crm.records.table_creation import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,9 @@
 """Indexes of the emails that are scheduled, held or not sent."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently, ValidateConstraint
+from django.contrib.postgres.operations import RemoveIndexConcurrently, ValidateConstraint
 from django.db import migrations, models
+
+from crm.records.table_creation import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

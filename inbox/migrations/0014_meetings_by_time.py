@@ -1,8 +1,9 @@
 """The open meetings by the time for which they are booked, for the first page."""
 
 import django.db.models.fields.json
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from crm.records.table_creation import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

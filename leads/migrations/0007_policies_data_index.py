@@ -1,8 +1,9 @@
 """An index that finds policies by the answers to the questions of their line."""
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from crm.records.table_creation import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -4,8 +4,10 @@ import datetime
 
 import django.db.models.functions.comparison
 from django.conf import settings
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.contrib.postgres.operations import RemoveIndexConcurrently
 from django.db import migrations, models
+
+from crm.records.table_creation import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

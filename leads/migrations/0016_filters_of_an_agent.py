@@ -3,8 +3,10 @@
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.db.models.functions.comparison
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.contrib.postgres.operations import RemoveIndexConcurrently
 from django.db import migrations, models
+
+from crm.records.table_creation import AddIndexConcurrently
 
 LOWER_TAGS = models.Func(
     models.F("tags"),

@@ -1,9 +1,10 @@
 """Indexes of the queue with all columns that say who sees a suggestion."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.contrib.postgres.operations import RemoveIndexConcurrently
 from django.db import migrations, models
 
 from crm.records.owners import record_owner_index
+from crm.records.table_creation import AddIndexConcurrently
 
 LIVE = models.Q(deleted_at__isnull=True)
 NEWEST_FIRST = (models.F("created_at").desc(), models.F("id").desc())

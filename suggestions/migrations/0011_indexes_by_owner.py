@@ -1,8 +1,10 @@
 """The queue of an owner is counted from its index alone; a lead finds all its suggestions, deleted ones included."""
 
 from django.conf import settings
-from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.contrib.postgres.operations import RemoveIndexConcurrently
 from django.db import migrations, models
+
+from crm.records.table_creation import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -1,9 +1,9 @@
 """An index that finds the tickets of an owner's clients that are assigned to a colleague."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations
 
 from crm.records.owners import record_owner_index
+from crm.records.table_creation import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.models.functions import Coalesce
+
+from crm.records.table_creation import AddIndexConcurrently
 
 LAST = models.Value(datetime(9999, 1, 1, tzinfo=UTC), models.DateTimeField())
 DUE_ORDER = models.Case(
