@@ -1,4 +1,4 @@
-import crm.records.table_creation
+import crm.records.migration_operations
 import django.contrib.postgres.functions
 import django.contrib.postgres.indexes
 import django.contrib.postgres.search
@@ -24,8 +24,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        crm.records.table_creation.CreateTables(
-            tables=[
+        crm.records.migration_operations.InOneStep(
+            operations=[
                 migrations.CreateModel(
                     name='AIInteraction',
                     fields=[

@@ -12,6 +12,8 @@ import uuid_utils.compat
 from django.contrib.postgres.operations import TrigramExtension, UnaccentExtension
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 LETTERS = r"""
 CREATE FUNCTION letters_without_accents(text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -56,11 +58,15 @@ class Migration(migrations.Migration):
     dependencies = [("auth", "0012_alter_user_first_name_max_length")]
 
     operations = [
-        TrigramExtension(),
-        UnaccentExtension(),
-        migrations.RunSQL(LETTERS),
-        migrations.RunSQL(TAGS),
-        migrations.RunSQL(NAME_KEY),
+        InOneStep(
+            [
+                TrigramExtension(),
+                UnaccentExtension(),
+                migrations.RunSQL(LETTERS),
+                migrations.RunSQL(TAGS),
+                migrations.RunSQL(NAME_KEY),
+            ]
+        ),
         migrations.CreateModel(
             name="User",
             fields=[

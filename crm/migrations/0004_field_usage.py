@@ -13,6 +13,8 @@ import pgtrigger.migrations
 import uuid_utils.compat
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -21,667 +23,692 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="SchemaThresholdsEvent",
-            fields=[
-                ("pgh_id", models.AutoField(primary_key=True, serialize=False)),
-                ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
-                ("pgh_label", models.TextField(help_text="The event label.")),
-                (
-                    "id",
-                    models.UUIDField(
-                        db_default=django.contrib.postgres.functions.RandomUUID(),
-                        default=uuid_utils.compat.uuid7,
-                        editable=False,
-                        serialize=False,
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        default=django.utils.timezone.now,
-                        editable=False,
-                    ),
-                ),
-                (
-                    "updated_at",
-                    models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now()),
-                ),
-                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("is_only", models.BooleanField(db_default=True, default=True, editable=False)),
-                (
-                    "window_days",
-                    models.PositiveSmallIntegerField(
-                        db_default=30,
-                        default=30,
-                        help_text="Only uses within this many days count.",
-                        verbose_name="days counted",
-                    ),
-                ),
-                (
-                    "min_rows",
-                    models.PositiveIntegerField(
-                        db_default=10000,
-                        default=10000,
-                        help_text="In a smaller table every key stays as it is: reading all of it is fast enough.",
-                        verbose_name="records of the table",
-                    ),
-                ),
-                (
-                    "index_uses",
-                    models.PositiveIntegerField(
-                        db_default=20,
-                        default=20,
-                        help_text="From this many filters and sorts on, an expression index is advised.",
-                        verbose_name="uses for an index",
-                    ),
-                ),
-                (
-                    "index_people",
-                    models.PositiveSmallIntegerField(
-                        db_default=2,
-                        default=2,
-                        help_text="At least this many people used the key.",
-                        verbose_name="people for an index or column",
-                    ),
-                ),
-                (
-                    "column_uses",
-                    models.PositiveIntegerField(
-                        db_default=200,
-                        default=200,
-                        help_text="From this many filters and sorts on, a column is advised.",
-                        verbose_name="uses for a column",
-                    ),
-                ),
-                (
-                    "column_filled_percent",
-                    models.PositiveSmallIntegerField(
-                        db_default=50,
-                        default=50,
-                        help_text="At least this share of the records has a value.",
-                        verbose_name="filled, % for a column",
-                    ),
-                ),
-                (
-                    "column_kind_percent",
-                    models.PositiveSmallIntegerField(
-                        db_default=98,
-                        default=98,
-                        help_text="At least this share of the values is of one kind.",
-                        verbose_name="one kind, % for a column",
-                    ),
-                ),
-                (
-                    "gin_uses",
-                    models.PositiveIntegerField(
-                        db_default=5,
-                        default=5,
-                        help_text="From this many filters by “is” on, a GIN index is advised, where the column has none.",
-                        verbose_name="uses for a GIN index",
-                    ),
-                ),
-                (
-                    "table_uses",
-                    models.PositiveIntegerField(
-                        db_default=20,
-                        default=20,
-                        help_text="From this many filters and sorts of a list on, a table is advised.",
-                        verbose_name="uses for a table",
-                    ),
-                ),
-                (
-                    "retire_filled_percent",
-                    models.PositiveSmallIntegerField(
-                        db_default=5,
-                        default=5,
-                        help_text="An unused key that more of the records have stays.",
-                        verbose_name="filled, % at most to retire",
-                    ),
-                ),
-                (
-                    "unused_days",
-                    models.PositiveSmallIntegerField(
-                        db_default=90,
-                        default=90,
-                        help_text="After this many days a key or an index counts as unused.",
-                        verbose_name="days without use",
-                    ),
-                ),
-                ("reason", models.TextField(help_text="Why the thresholds are changed.")),
-            ],
-            options={
-                "db_table": "schema_thresholds_history",
-                "abstract": False,
-            },
-        ),
-        migrations.CreateModel(
-            name="FieldStatistic",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        db_default=django.contrib.postgres.functions.RandomUUID(),
-                        default=uuid_utils.compat.uuid7,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        default=django.utils.timezone.now,
-                        editable=False,
-                    ),
-                ),
-                (
-                    "updated_at",
-                    models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now()),
-                ),
-                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
-                (
-                    "table",
-                    models.CharField(
-                        choices=[
-                            ("leads.lead", "Leads"),
-                            ("crm.client", "Clients"),
-                            ("crm.contact", "Contacts"),
-                            ("leads.policy", "Policies"),
-                            ("support.supportticket", "Tickets"),
-                            ("inbox.thread", "Threads"),
-                            ("inbox.message", "Messages"),
-                        ],
-                        max_length=60,
-                    ),
-                ),
-                ("column", models.CharField(max_length=63)),
-                ("key", models.TextField()),
-                ("row_count", models.BigIntegerField(verbose_name="live records of the table")),
-                ("filled_count", models.BigIntegerField(verbose_name="records with a value")),
-                ("margin", models.BigIntegerField(db_default=0, default=0)),
-                ("kinds", models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict)),
-                ("distinct_count", models.BigIntegerField(db_default=0, default=0, verbose_name="distinct values")),
-                (
-                    "longest",
-                    models.IntegerField(db_default=0, default=0, verbose_name="characters of the longest text"),
-                ),
-                ("newest_record_at", models.DateTimeField(blank=True, null=True)),
-                ("sample_size", models.IntegerField(blank=True, null=True)),
-                ("has_conflict", models.BooleanField(db_default=False, default=False)),
-                (
-                    "near_keys",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.TextField(),
-                        db_default=models.Value(
-                            [], django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)
+        InOneStep(
+            [
+                migrations.CreateModel(
+                    name="SchemaThresholdsEvent",
+                    fields=[
+                        ("pgh_id", models.AutoField(primary_key=True, serialize=False)),
+                        ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
+                        ("pgh_label", models.TextField(help_text="The event label.")),
+                        (
+                            "id",
+                            models.UUIDField(
+                                db_default=django.contrib.postgres.functions.RandomUUID(),
+                                default=uuid_utils.compat.uuid7,
+                                editable=False,
+                                serialize=False,
+                            ),
                         ),
-                        default=list,
-                        size=None,
-                    ),
+                        (
+                            "created_at",
+                            models.DateTimeField(
+                                db_default=django.db.models.functions.datetime.Now(),
+                                default=django.utils.timezone.now,
+                                editable=False,
+                            ),
+                        ),
+                        (
+                            "updated_at",
+                            models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now()),
+                        ),
+                        ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                        ("is_only", models.BooleanField(db_default=True, default=True, editable=False)),
+                        (
+                            "window_days",
+                            models.PositiveSmallIntegerField(
+                                db_default=30,
+                                default=30,
+                                help_text="Only uses within this many days count.",
+                                verbose_name="days counted",
+                            ),
+                        ),
+                        (
+                            "min_rows",
+                            models.PositiveIntegerField(
+                                db_default=10000,
+                                default=10000,
+                                help_text="In a smaller table every key stays as it is: reading all of it is fast enough.",
+                                verbose_name="records of the table",
+                            ),
+                        ),
+                        (
+                            "index_uses",
+                            models.PositiveIntegerField(
+                                db_default=20,
+                                default=20,
+                                help_text="From this many filters and sorts on, an expression index is advised.",
+                                verbose_name="uses for an index",
+                            ),
+                        ),
+                        (
+                            "index_people",
+                            models.PositiveSmallIntegerField(
+                                db_default=2,
+                                default=2,
+                                help_text="At least this many people used the key.",
+                                verbose_name="people for an index or column",
+                            ),
+                        ),
+                        (
+                            "column_uses",
+                            models.PositiveIntegerField(
+                                db_default=200,
+                                default=200,
+                                help_text="From this many filters and sorts on, a column is advised.",
+                                verbose_name="uses for a column",
+                            ),
+                        ),
+                        (
+                            "column_filled_percent",
+                            models.PositiveSmallIntegerField(
+                                db_default=50,
+                                default=50,
+                                help_text="At least this share of the records has a value.",
+                                verbose_name="filled, % for a column",
+                            ),
+                        ),
+                        (
+                            "column_kind_percent",
+                            models.PositiveSmallIntegerField(
+                                db_default=98,
+                                default=98,
+                                help_text="At least this share of the values is of one kind.",
+                                verbose_name="one kind, % for a column",
+                            ),
+                        ),
+                        (
+                            "gin_uses",
+                            models.PositiveIntegerField(
+                                db_default=5,
+                                default=5,
+                                help_text="From this many filters by “is” on, a GIN index is advised, where the column has none.",
+                                verbose_name="uses for a GIN index",
+                            ),
+                        ),
+                        (
+                            "table_uses",
+                            models.PositiveIntegerField(
+                                db_default=20,
+                                default=20,
+                                help_text="From this many filters and sorts of a list on, a table is advised.",
+                                verbose_name="uses for a table",
+                            ),
+                        ),
+                        (
+                            "retire_filled_percent",
+                            models.PositiveSmallIntegerField(
+                                db_default=5,
+                                default=5,
+                                help_text="An unused key that more of the records have stays.",
+                                verbose_name="filled, % at most to retire",
+                            ),
+                        ),
+                        (
+                            "unused_days",
+                            models.PositiveSmallIntegerField(
+                                db_default=90,
+                                default=90,
+                                help_text="After this many days a key or an index counts as unused.",
+                                verbose_name="days without use",
+                            ),
+                        ),
+                        ("reason", models.TextField(help_text="Why the thresholds are changed.")),
+                    ],
+                    options={
+                        "db_table": "schema_thresholds_history",
+                        "abstract": False,
+                    },
                 ),
-                (
-                    "scanned_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now
-                    ),
-                ),
-                ("trial", models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict)),
-                ("tried_at", models.DateTimeField(blank=True, null=True)),
-            ],
-            options={
-                "verbose_name": "field in use",
-                "verbose_name_plural": "fields in use",
-                "db_table": "field_statistics",
-                "permissions": [("measure_fieldstatistic", "Can scan JSON columns and measure a trial index")],
-                "abstract": False,
-                "default_permissions": ("view",),
-                "base_manager_name": "everything",
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            (
-                                "table__in",
-                                [
-                                    "leads.lead",
-                                    "crm.client",
-                                    "crm.contact",
-                                    "leads.policy",
-                                    "support.supportticket",
-                                    "inbox.thread",
-                                    "inbox.message",
+                migrations.CreateModel(
+                    name="FieldStatistic",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                db_default=django.contrib.postgres.functions.RandomUUID(),
+                                default=uuid_utils.compat.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "created_at",
+                            models.DateTimeField(
+                                db_default=django.db.models.functions.datetime.Now(),
+                                default=django.utils.timezone.now,
+                                editable=False,
+                            ),
+                        ),
+                        (
+                            "updated_at",
+                            models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now()),
+                        ),
+                        ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                        (
+                            "table",
+                            models.CharField(
+                                choices=[
+                                    ("leads.lead", "Leads"),
+                                    ("crm.client", "Clients"),
+                                    ("crm.contact", "Contacts"),
+                                    ("leads.policy", "Policies"),
+                                    ("support.supportticket", "Tickets"),
+                                    ("inbox.thread", "Threads"),
+                                    ("inbox.message", "Messages"),
                                 ],
-                            )
+                                max_length=60,
+                            ),
                         ),
-                        name="field_statistics_table_valid",
-                        violation_error_message="The table must be one of: leads.lead, crm.client, crm.contact, leads.policy, support.supportticket, inbox.thread, inbox.message.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            django.db.models.lookups.Exact(
-                                models.Func(
-                                    models.F("kinds"), function="jsonb_typeof", output_field=models.TextField()
+                        ("column", models.CharField(max_length=63)),
+                        ("key", models.TextField()),
+                        ("row_count", models.BigIntegerField(verbose_name="live records of the table")),
+                        ("filled_count", models.BigIntegerField(verbose_name="records with a value")),
+                        ("margin", models.BigIntegerField(db_default=0, default=0)),
+                        (
+                            "kinds",
+                            models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
+                        ),
+                        (
+                            "distinct_count",
+                            models.BigIntegerField(db_default=0, default=0, verbose_name="distinct values"),
+                        ),
+                        (
+                            "longest",
+                            models.IntegerField(db_default=0, default=0, verbose_name="characters of the longest text"),
+                        ),
+                        ("newest_record_at", models.DateTimeField(blank=True, null=True)),
+                        ("sample_size", models.IntegerField(blank=True, null=True)),
+                        ("has_conflict", models.BooleanField(db_default=False, default=False)),
+                        (
+                            "near_keys",
+                            django.contrib.postgres.fields.ArrayField(
+                                base_field=models.TextField(),
+                                db_default=models.Value(
+                                    [],
+                                    django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None),
                                 ),
-                                models.Value("object"),
-                            )
+                                default=list,
+                                size=None,
+                            ),
                         ),
-                        name="field_statistics_kinds_object",
-                        violation_error_message="The kinds must be a JSON object.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            django.db.models.lookups.Exact(
-                                models.Func(
-                                    models.F("trial"), function="jsonb_typeof", output_field=models.TextField()
+                        (
+                            "scanned_at",
+                            models.DateTimeField(
+                                db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now
+                            ),
+                        ),
+                        (
+                            "trial",
+                            models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
+                        ),
+                        ("tried_at", models.DateTimeField(blank=True, null=True)),
+                    ],
+                    options={
+                        "verbose_name": "field in use",
+                        "verbose_name_plural": "fields in use",
+                        "db_table": "field_statistics",
+                        "permissions": [("measure_fieldstatistic", "Can scan JSON columns and measure a trial index")],
+                        "abstract": False,
+                        "default_permissions": ("view",),
+                        "base_manager_name": "everything",
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    (
+                                        "table__in",
+                                        [
+                                            "leads.lead",
+                                            "crm.client",
+                                            "crm.contact",
+                                            "leads.policy",
+                                            "support.supportticket",
+                                            "inbox.thread",
+                                            "inbox.message",
+                                        ],
+                                    )
                                 ),
-                                models.Value("object"),
-                            )
-                        ),
-                        name="field_statistics_trial_object",
-                        violation_error_message="The trial must be a JSON object.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("filled_count__gte", 0), ("filled_count__lte", models.F("row_count"))),
-                        name="field_statistics_filled_range",
-                        violation_error_message="The records with a value must be between none and all of the table.",
-                    ),
-                    models.UniqueConstraint(
-                        models.F("table"),
-                        models.F("column"),
-                        django.db.models.functions.text.MD5("key"),
-                        name="field_statistics_once",
-                        violation_error_message="This key has statistics already.",
-                    ),
-                ],
-            },
-            managers=[
-                ("objects", django.db.models.manager.Manager()),
-                ("everything", django.db.models.manager.Manager()),
-            ],
-        ),
-        migrations.CreateModel(
-            name="FieldUsage",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        db_default=django.contrib.postgres.functions.RandomUUID(),
-                        default=uuid_utils.compat.uuid7,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                (
-                    "table",
-                    models.CharField(
-                        choices=[
-                            ("leads.lead", "Leads"),
-                            ("crm.client", "Clients"),
-                            ("crm.contact", "Contacts"),
-                            ("leads.policy", "Policies"),
-                            ("support.supportticket", "Tickets"),
-                            ("inbox.thread", "Threads"),
-                            ("inbox.message", "Messages"),
+                                name="field_statistics_table_valid",
+                                violation_error_message="The table must be one of: leads.lead, crm.client, crm.contact, leads.policy, support.supportticket, inbox.thread, inbox.message.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    django.db.models.lookups.Exact(
+                                        models.Func(
+                                            models.F("kinds"), function="jsonb_typeof", output_field=models.TextField()
+                                        ),
+                                        models.Value("object"),
+                                    )
+                                ),
+                                name="field_statistics_kinds_object",
+                                violation_error_message="The kinds must be a JSON object.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    django.db.models.lookups.Exact(
+                                        models.Func(
+                                            models.F("trial"), function="jsonb_typeof", output_field=models.TextField()
+                                        ),
+                                        models.Value("object"),
+                                    )
+                                ),
+                                name="field_statistics_trial_object",
+                                violation_error_message="The trial must be a JSON object.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("filled_count__gte", 0), ("filled_count__lte", models.F("row_count"))
+                                ),
+                                name="field_statistics_filled_range",
+                                violation_error_message="The records with a value must be between none and all of the table.",
+                            ),
+                            models.UniqueConstraint(
+                                models.F("table"),
+                                models.F("column"),
+                                django.db.models.functions.text.MD5("key"),
+                                name="field_statistics_once",
+                                violation_error_message="This key has statistics already.",
+                            ),
                         ],
-                        max_length=60,
-                    ),
+                    },
+                    managers=[
+                        ("objects", django.db.models.manager.Manager()),
+                        ("everything", django.db.models.manager.Manager()),
+                    ],
                 ),
-                ("column", models.CharField(max_length=63)),
-                ("key", models.TextField()),
-                ("day", models.DateField()),
-                ("filtered", models.PositiveIntegerField(db_default=0, default=0)),
-                ("sorted", models.PositiveIntegerField(db_default=0, default=0)),
-                ("shown", models.PositiveIntegerField(db_default=0, default=0)),
-                ("edited", models.PositiveIntegerField(db_default=0, default=0)),
-                ("exported", models.PositiveIntegerField(db_default=0, default=0)),
-                (
-                    "people",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.UUIDField(),
-                        db_default=models.Value(
-                            [], django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None)
+                migrations.CreateModel(
+                    name="FieldUsage",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                db_default=django.contrib.postgres.functions.RandomUUID(),
+                                default=uuid_utils.compat.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
                         ),
-                        default=list,
-                        size=None,
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "use of a field",
-                "db_table": "field_usages",
-                "default_permissions": (),
-                "indexes": [models.Index(models.F("day"), name="field_usages_day")],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            (
-                                "table__in",
-                                [
-                                    "leads.lead",
-                                    "crm.client",
-                                    "crm.contact",
-                                    "leads.policy",
-                                    "support.supportticket",
-                                    "inbox.thread",
-                                    "inbox.message",
+                        (
+                            "table",
+                            models.CharField(
+                                choices=[
+                                    ("leads.lead", "Leads"),
+                                    ("crm.client", "Clients"),
+                                    ("crm.contact", "Contacts"),
+                                    ("leads.policy", "Policies"),
+                                    ("support.supportticket", "Tickets"),
+                                    ("inbox.thread", "Threads"),
+                                    ("inbox.message", "Messages"),
                                 ],
-                            )
+                                max_length=60,
+                            ),
                         ),
-                        name="field_usages_table_valid",
-                        violation_error_message="The table must be one of: leads.lead, crm.client, crm.contact, leads.policy, support.supportticket, inbox.thread, inbox.message.",
-                    ),
-                    models.UniqueConstraint(
-                        models.F("table"),
-                        models.F("column"),
-                        django.db.models.functions.text.MD5("key"),
-                        models.F("day"),
-                        name="field_usages_once",
-                        violation_error_message="The uses of a key on one day stand in one row.",
-                    ),
-                ],
-            },
+                        ("column", models.CharField(max_length=63)),
+                        ("key", models.TextField()),
+                        ("day", models.DateField()),
+                        ("filtered", models.PositiveIntegerField(db_default=0, default=0)),
+                        ("sorted", models.PositiveIntegerField(db_default=0, default=0)),
+                        ("shown", models.PositiveIntegerField(db_default=0, default=0)),
+                        ("edited", models.PositiveIntegerField(db_default=0, default=0)),
+                        ("exported", models.PositiveIntegerField(db_default=0, default=0)),
+                        (
+                            "people",
+                            django.contrib.postgres.fields.ArrayField(
+                                base_field=models.UUIDField(),
+                                db_default=models.Value(
+                                    [],
+                                    django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), size=None),
+                                ),
+                                default=list,
+                                size=None,
+                            ),
+                        ),
+                    ],
+                    options={
+                        "verbose_name": "use of a field",
+                        "db_table": "field_usages",
+                        "default_permissions": (),
+                        "indexes": [models.Index(models.F("day"), name="field_usages_day")],
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    (
+                                        "table__in",
+                                        [
+                                            "leads.lead",
+                                            "crm.client",
+                                            "crm.contact",
+                                            "leads.policy",
+                                            "support.supportticket",
+                                            "inbox.thread",
+                                            "inbox.message",
+                                        ],
+                                    )
+                                ),
+                                name="field_usages_table_valid",
+                                violation_error_message="The table must be one of: leads.lead, crm.client, crm.contact, leads.policy, support.supportticket, inbox.thread, inbox.message.",
+                            ),
+                            models.UniqueConstraint(
+                                models.F("table"),
+                                models.F("column"),
+                                django.db.models.functions.text.MD5("key"),
+                                models.F("day"),
+                                name="field_usages_once",
+                                violation_error_message="The uses of a key on one day stand in one row.",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="IndexUsage",
+                    fields=[
+                        ("name", models.CharField(max_length=63, primary_key=True, serialize=False)),
+                        ("table", models.CharField(max_length=63)),
+                        ("scan_count", models.BigIntegerField()),
+                        ("size", models.BigIntegerField(verbose_name="bytes")),
+                        (
+                            "watched_since",
+                            models.DateTimeField(
+                                db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now
+                            ),
+                        ),
+                        ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                    ],
+                    options={
+                        "verbose_name": "use of an index",
+                        "db_table": "index_usages",
+                        "default_permissions": (),
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(("table", ""), _negated=True),
+                                name="index_usages_table_not_blank",
+                                violation_error_message="The table must not be empty.",
+                            )
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="SchemaThresholds",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                db_default=django.contrib.postgres.functions.RandomUUID(),
+                                default=uuid_utils.compat.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "created_at",
+                            models.DateTimeField(
+                                db_default=django.db.models.functions.datetime.Now(),
+                                default=django.utils.timezone.now,
+                                editable=False,
+                            ),
+                        ),
+                        (
+                            "updated_at",
+                            models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now()),
+                        ),
+                        ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                        ("is_only", models.BooleanField(db_default=True, default=True, editable=False)),
+                        (
+                            "window_days",
+                            models.PositiveSmallIntegerField(
+                                db_default=30,
+                                default=30,
+                                help_text="Only uses within this many days count.",
+                                verbose_name="days counted",
+                            ),
+                        ),
+                        (
+                            "min_rows",
+                            models.PositiveIntegerField(
+                                db_default=10000,
+                                default=10000,
+                                help_text="In a smaller table every key stays as it is: reading all of it is fast enough.",
+                                verbose_name="records of the table",
+                            ),
+                        ),
+                        (
+                            "index_uses",
+                            models.PositiveIntegerField(
+                                db_default=20,
+                                default=20,
+                                help_text="From this many filters and sorts on, an expression index is advised.",
+                                verbose_name="uses for an index",
+                            ),
+                        ),
+                        (
+                            "index_people",
+                            models.PositiveSmallIntegerField(
+                                db_default=2,
+                                default=2,
+                                help_text="At least this many people used the key.",
+                                verbose_name="people for an index or column",
+                            ),
+                        ),
+                        (
+                            "column_uses",
+                            models.PositiveIntegerField(
+                                db_default=200,
+                                default=200,
+                                help_text="From this many filters and sorts on, a column is advised.",
+                                verbose_name="uses for a column",
+                            ),
+                        ),
+                        (
+                            "column_filled_percent",
+                            models.PositiveSmallIntegerField(
+                                db_default=50,
+                                default=50,
+                                help_text="At least this share of the records has a value.",
+                                verbose_name="filled, % for a column",
+                            ),
+                        ),
+                        (
+                            "column_kind_percent",
+                            models.PositiveSmallIntegerField(
+                                db_default=98,
+                                default=98,
+                                help_text="At least this share of the values is of one kind.",
+                                verbose_name="one kind, % for a column",
+                            ),
+                        ),
+                        (
+                            "gin_uses",
+                            models.PositiveIntegerField(
+                                db_default=5,
+                                default=5,
+                                help_text="From this many filters by “is” on, a GIN index is advised, where the column has none.",
+                                verbose_name="uses for a GIN index",
+                            ),
+                        ),
+                        (
+                            "table_uses",
+                            models.PositiveIntegerField(
+                                db_default=20,
+                                default=20,
+                                help_text="From this many filters and sorts of a list on, a table is advised.",
+                                verbose_name="uses for a table",
+                            ),
+                        ),
+                        (
+                            "retire_filled_percent",
+                            models.PositiveSmallIntegerField(
+                                db_default=5,
+                                default=5,
+                                help_text="An unused key that more of the records have stays.",
+                                verbose_name="filled, % at most to retire",
+                            ),
+                        ),
+                        (
+                            "unused_days",
+                            models.PositiveSmallIntegerField(
+                                db_default=90,
+                                default=90,
+                                help_text="After this many days a key or an index counts as unused.",
+                                verbose_name="days without use",
+                            ),
+                        ),
+                        ("reason", models.TextField(help_text="Why the thresholds are changed.")),
+                    ],
+                    options={
+                        "verbose_name": "thresholds of the schema advice",
+                        "verbose_name_plural": "thresholds of the schema advice",
+                        "db_table": "schema_thresholds",
+                        "abstract": False,
+                        "default_permissions": ("view", "change"),
+                        "base_manager_name": "everything",
+                        "constraints": [
+                            models.UniqueConstraint(
+                                models.F("is_only"),
+                                name="schema_thresholds_one_row",
+                                violation_error_message="There is one row of thresholds.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("deleted_at__isnull", True), ("is_only", True)),
+                                name="schema_thresholds_stays",
+                                violation_error_message="The thresholds can be changed, but not deleted.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("reason", ""), _negated=True),
+                                name="schema_thresholds_reason_not_blank",
+                                violation_error_message="The reason must not be empty.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("window_days__gte", 7), ("window_days__lte", 365)),
+                                name="schema_thresholds_window_days_range",
+                                violation_error_message="The window days must lie between 7 and 365.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("min_rows__gte", 0), ("min_rows__lte", 100000000)),
+                                name="schema_thresholds_min_rows_range",
+                                violation_error_message="The min rows must lie between 0 and 100000000.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("index_uses__gte", 1), ("index_uses__lte", 1000000)),
+                                name="schema_thresholds_index_uses_range",
+                                violation_error_message="The index uses must lie between 1 and 1000000.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("index_people__gte", 1), ("index_people__lte", 1000)),
+                                name="schema_thresholds_index_people_range",
+                                violation_error_message="The index people must lie between 1 and 1000.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("column_uses__gte", 1), ("column_uses__lte", 1000000)),
+                                name="schema_thresholds_column_uses_range",
+                                violation_error_message="The column uses must lie between 1 and 1000000.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("column_filled_percent__gte", 0), ("column_filled_percent__lte", 100)
+                                ),
+                                name="schema_thresholds_column_filled_percent_range",
+                                violation_error_message="The column filled percent must lie between 0 and 100.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("column_kind_percent__gte", 50), ("column_kind_percent__lte", 100)),
+                                name="schema_thresholds_column_kind_percent_range",
+                                violation_error_message="The column kind percent must lie between 50 and 100.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("gin_uses__gte", 1), ("gin_uses__lte", 1000000)),
+                                name="schema_thresholds_gin_uses_range",
+                                violation_error_message="The gin uses must lie between 1 and 1000000.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("table_uses__gte", 1), ("table_uses__lte", 1000000)),
+                                name="schema_thresholds_table_uses_range",
+                                violation_error_message="The table uses must lie between 1 and 1000000.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("retire_filled_percent__gte", 0), ("retire_filled_percent__lte", 100)
+                                ),
+                                name="schema_thresholds_retire_filled_percent_range",
+                                violation_error_message="The retire filled percent must lie between 0 and 100.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("unused_days__gte", 7), ("unused_days__lte", 730)),
+                                name="schema_thresholds_unused_days_range",
+                                violation_error_message="The unused days must lie between 7 and 730.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("column_uses__gte", models.F("index_uses"))),
+                                name="schema_thresholds_column_after_index",
+                                violation_error_message="A column needs at least as many uses as an index.",
+                            ),
+                        ],
+                    },
+                    managers=[
+                        ("objects", django.db.models.manager.Manager()),
+                        ("everything", django.db.models.manager.Manager()),
+                    ],
+                ),
+            ]
         ),
-        migrations.CreateModel(
-            name="IndexUsage",
-            fields=[
-                ("name", models.CharField(max_length=63, primary_key=True, serialize=False)),
-                ("table", models.CharField(max_length=63)),
-                ("scan_count", models.BigIntegerField()),
-                ("size", models.BigIntegerField(verbose_name="bytes")),
-                (
-                    "watched_since",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now
+        InOneStep(
+            [
+                pgtrigger.migrations.AddTrigger(
+                    model_name="schemathresholds",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="update_update",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition='WHEN (OLD."column_filled_percent" IS DISTINCT FROM (NEW."column_filled_percent") OR OLD."column_kind_percent" IS DISTINCT FROM (NEW."column_kind_percent") OR OLD."column_uses" IS DISTINCT FROM (NEW."column_uses") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."deleted_at" IS DISTINCT FROM (NEW."deleted_at") OR OLD."gin_uses" IS DISTINCT FROM (NEW."gin_uses") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."index_people" IS DISTINCT FROM (NEW."index_people") OR OLD."index_uses" IS DISTINCT FROM (NEW."index_uses") OR OLD."is_only" IS DISTINCT FROM (NEW."is_only") OR OLD."min_rows" IS DISTINCT FROM (NEW."min_rows") OR OLD."reason" IS DISTINCT FROM (NEW."reason") OR OLD."retire_filled_percent" IS DISTINCT FROM (NEW."retire_filled_percent") OR OLD."table_uses" IS DISTINCT FROM (NEW."table_uses") OR OLD."unused_days" IS DISTINCT FROM (NEW."unused_days") OR OLD."window_days" IS DISTINCT FROM (NEW."window_days"))',
+                            func='INSERT INTO "schema_thresholds_history" ("column_filled_percent", "column_kind_percent", "column_uses", "created_at", "deleted_at", "gin_uses", "id", "index_people", "index_uses", "is_only", "min_rows", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "retire_filled_percent", "table_uses", "unused_days", "updated_at", "window_days") VALUES (OLD."column_filled_percent", OLD."column_kind_percent", OLD."column_uses", OLD."created_at", OLD."deleted_at", OLD."gin_uses", OLD."id", OLD."index_people", OLD."index_uses", OLD."is_only", OLD."min_rows", _pgh_attach_context(), NOW(), \'update\', OLD."id", OLD."reason", OLD."retire_filled_percent", OLD."table_uses", OLD."unused_days", OLD."updated_at", OLD."window_days"); RETURN NULL;',
+                            hash="84e8ccc1c2583478aad1653e126ecc00041c0f76",
+                            operation="UPDATE",
+                            pgid="pgtrigger_update_update_2a9ec",
+                            table="schema_thresholds",
+                            when="AFTER",
+                        ),
                     ),
                 ),
-                ("last_used_at", models.DateTimeField(blank=True, null=True)),
-            ],
-            options={
-                "verbose_name": "use of an index",
-                "db_table": "index_usages",
-                "default_permissions": (),
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("table", ""), _negated=True),
-                        name="index_usages_table_not_blank",
-                        violation_error_message="The table must not be empty.",
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="SchemaThresholds",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        db_default=django.contrib.postgres.functions.RandomUUID(),
-                        default=uuid_utils.compat.uuid7,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
+                pgtrigger.migrations.AddTrigger(
+                    model_name="schemathresholds",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="delete_delete",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func='INSERT INTO "schema_thresholds_history" ("column_filled_percent", "column_kind_percent", "column_uses", "created_at", "deleted_at", "gin_uses", "id", "index_people", "index_uses", "is_only", "min_rows", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "retire_filled_percent", "table_uses", "unused_days", "updated_at", "window_days") VALUES (OLD."column_filled_percent", OLD."column_kind_percent", OLD."column_uses", OLD."created_at", OLD."deleted_at", OLD."gin_uses", OLD."id", OLD."index_people", OLD."index_uses", OLD."is_only", OLD."min_rows", _pgh_attach_context(), NOW(), \'delete\', OLD."id", OLD."reason", OLD."retire_filled_percent", OLD."table_uses", OLD."unused_days", OLD."updated_at", OLD."window_days"); RETURN NULL;',
+                            hash="f609494ddb97364cd803cb6829386e29d842d668",
+                            operation="DELETE",
+                            pgid="pgtrigger_delete_delete_5a7f5",
+                            table="schema_thresholds",
+                            when="AFTER",
+                        ),
                     ),
                 ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        default=django.utils.timezone.now,
-                        editable=False,
+                migrations.AddField(
+                    model_name="schemathresholdsevent",
+                    name="pgh_context",
+                    field=models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="pghistory.context",
                     ),
                 ),
-                (
-                    "updated_at",
-                    models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now()),
-                ),
-                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("is_only", models.BooleanField(db_default=True, default=True, editable=False)),
-                (
-                    "window_days",
-                    models.PositiveSmallIntegerField(
-                        db_default=30,
-                        default=30,
-                        help_text="Only uses within this many days count.",
-                        verbose_name="days counted",
+                migrations.AddField(
+                    model_name="schemathresholdsevent",
+                    name="pgh_obj",
+                    field=models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="events",
+                        to="crm.schemathresholds",
                     ),
                 ),
-                (
-                    "min_rows",
-                    models.PositiveIntegerField(
-                        db_default=10000,
-                        default=10000,
-                        help_text="In a smaller table every key stays as it is: reading all of it is fast enough.",
-                        verbose_name="records of the table",
-                    ),
+                migrations.RunSQL(
+                    "INSERT INTO schema_thresholds (reason) VALUES ('The defaults of the program.')",
+                    migrations.RunSQL.noop,
                 ),
-                (
-                    "index_uses",
-                    models.PositiveIntegerField(
-                        db_default=20,
-                        default=20,
-                        help_text="From this many filters and sorts on, an expression index is advised.",
-                        verbose_name="uses for an index",
-                    ),
-                ),
-                (
-                    "index_people",
-                    models.PositiveSmallIntegerField(
-                        db_default=2,
-                        default=2,
-                        help_text="At least this many people used the key.",
-                        verbose_name="people for an index or column",
-                    ),
-                ),
-                (
-                    "column_uses",
-                    models.PositiveIntegerField(
-                        db_default=200,
-                        default=200,
-                        help_text="From this many filters and sorts on, a column is advised.",
-                        verbose_name="uses for a column",
-                    ),
-                ),
-                (
-                    "column_filled_percent",
-                    models.PositiveSmallIntegerField(
-                        db_default=50,
-                        default=50,
-                        help_text="At least this share of the records has a value.",
-                        verbose_name="filled, % for a column",
-                    ),
-                ),
-                (
-                    "column_kind_percent",
-                    models.PositiveSmallIntegerField(
-                        db_default=98,
-                        default=98,
-                        help_text="At least this share of the values is of one kind.",
-                        verbose_name="one kind, % for a column",
-                    ),
-                ),
-                (
-                    "gin_uses",
-                    models.PositiveIntegerField(
-                        db_default=5,
-                        default=5,
-                        help_text="From this many filters by “is” on, a GIN index is advised, where the column has none.",
-                        verbose_name="uses for a GIN index",
-                    ),
-                ),
-                (
-                    "table_uses",
-                    models.PositiveIntegerField(
-                        db_default=20,
-                        default=20,
-                        help_text="From this many filters and sorts of a list on, a table is advised.",
-                        verbose_name="uses for a table",
-                    ),
-                ),
-                (
-                    "retire_filled_percent",
-                    models.PositiveSmallIntegerField(
-                        db_default=5,
-                        default=5,
-                        help_text="An unused key that more of the records have stays.",
-                        verbose_name="filled, % at most to retire",
-                    ),
-                ),
-                (
-                    "unused_days",
-                    models.PositiveSmallIntegerField(
-                        db_default=90,
-                        default=90,
-                        help_text="After this many days a key or an index counts as unused.",
-                        verbose_name="days without use",
-                    ),
-                ),
-                ("reason", models.TextField(help_text="Why the thresholds are changed.")),
-            ],
-            options={
-                "verbose_name": "thresholds of the schema advice",
-                "verbose_name_plural": "thresholds of the schema advice",
-                "db_table": "schema_thresholds",
-                "abstract": False,
-                "default_permissions": ("view", "change"),
-                "base_manager_name": "everything",
-                "constraints": [
-                    models.UniqueConstraint(
-                        models.F("is_only"),
-                        name="schema_thresholds_one_row",
-                        violation_error_message="There is one row of thresholds.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("deleted_at__isnull", True), ("is_only", True)),
-                        name="schema_thresholds_stays",
-                        violation_error_message="The thresholds can be changed, but not deleted.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("reason", ""), _negated=True),
-                        name="schema_thresholds_reason_not_blank",
-                        violation_error_message="The reason must not be empty.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("window_days__gte", 7), ("window_days__lte", 365)),
-                        name="schema_thresholds_window_days_range",
-                        violation_error_message="The window days must lie between 7 and 365.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("min_rows__gte", 0), ("min_rows__lte", 100000000)),
-                        name="schema_thresholds_min_rows_range",
-                        violation_error_message="The min rows must lie between 0 and 100000000.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("index_uses__gte", 1), ("index_uses__lte", 1000000)),
-                        name="schema_thresholds_index_uses_range",
-                        violation_error_message="The index uses must lie between 1 and 1000000.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("index_people__gte", 1), ("index_people__lte", 1000)),
-                        name="schema_thresholds_index_people_range",
-                        violation_error_message="The index people must lie between 1 and 1000.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("column_uses__gte", 1), ("column_uses__lte", 1000000)),
-                        name="schema_thresholds_column_uses_range",
-                        violation_error_message="The column uses must lie between 1 and 1000000.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("column_filled_percent__gte", 0), ("column_filled_percent__lte", 100)),
-                        name="schema_thresholds_column_filled_percent_range",
-                        violation_error_message="The column filled percent must lie between 0 and 100.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("column_kind_percent__gte", 50), ("column_kind_percent__lte", 100)),
-                        name="schema_thresholds_column_kind_percent_range",
-                        violation_error_message="The column kind percent must lie between 50 and 100.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("gin_uses__gte", 1), ("gin_uses__lte", 1000000)),
-                        name="schema_thresholds_gin_uses_range",
-                        violation_error_message="The gin uses must lie between 1 and 1000000.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("table_uses__gte", 1), ("table_uses__lte", 1000000)),
-                        name="schema_thresholds_table_uses_range",
-                        violation_error_message="The table uses must lie between 1 and 1000000.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("retire_filled_percent__gte", 0), ("retire_filled_percent__lte", 100)),
-                        name="schema_thresholds_retire_filled_percent_range",
-                        violation_error_message="The retire filled percent must lie between 0 and 100.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("unused_days__gte", 7), ("unused_days__lte", 730)),
-                        name="schema_thresholds_unused_days_range",
-                        violation_error_message="The unused days must lie between 7 and 730.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("column_uses__gte", models.F("index_uses"))),
-                        name="schema_thresholds_column_after_index",
-                        violation_error_message="A column needs at least as many uses as an index.",
-                    ),
-                ],
-            },
-            managers=[
-                ("objects", django.db.models.manager.Manager()),
-                ("everything", django.db.models.manager.Manager()),
-            ],
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="schemathresholds",
-            trigger=pgtrigger.compiler.Trigger(
-                name="update_update",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition='WHEN (OLD."column_filled_percent" IS DISTINCT FROM (NEW."column_filled_percent") OR OLD."column_kind_percent" IS DISTINCT FROM (NEW."column_kind_percent") OR OLD."column_uses" IS DISTINCT FROM (NEW."column_uses") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."deleted_at" IS DISTINCT FROM (NEW."deleted_at") OR OLD."gin_uses" IS DISTINCT FROM (NEW."gin_uses") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."index_people" IS DISTINCT FROM (NEW."index_people") OR OLD."index_uses" IS DISTINCT FROM (NEW."index_uses") OR OLD."is_only" IS DISTINCT FROM (NEW."is_only") OR OLD."min_rows" IS DISTINCT FROM (NEW."min_rows") OR OLD."reason" IS DISTINCT FROM (NEW."reason") OR OLD."retire_filled_percent" IS DISTINCT FROM (NEW."retire_filled_percent") OR OLD."table_uses" IS DISTINCT FROM (NEW."table_uses") OR OLD."unused_days" IS DISTINCT FROM (NEW."unused_days") OR OLD."window_days" IS DISTINCT FROM (NEW."window_days"))',
-                    func='INSERT INTO "schema_thresholds_history" ("column_filled_percent", "column_kind_percent", "column_uses", "created_at", "deleted_at", "gin_uses", "id", "index_people", "index_uses", "is_only", "min_rows", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "retire_filled_percent", "table_uses", "unused_days", "updated_at", "window_days") VALUES (OLD."column_filled_percent", OLD."column_kind_percent", OLD."column_uses", OLD."created_at", OLD."deleted_at", OLD."gin_uses", OLD."id", OLD."index_people", OLD."index_uses", OLD."is_only", OLD."min_rows", _pgh_attach_context(), NOW(), \'update\', OLD."id", OLD."reason", OLD."retire_filled_percent", OLD."table_uses", OLD."unused_days", OLD."updated_at", OLD."window_days"); RETURN NULL;',
-                    hash="84e8ccc1c2583478aad1653e126ecc00041c0f76",
-                    operation="UPDATE",
-                    pgid="pgtrigger_update_update_2a9ec",
-                    table="schema_thresholds",
-                    when="AFTER",
-                ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="schemathresholds",
-            trigger=pgtrigger.compiler.Trigger(
-                name="delete_delete",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func='INSERT INTO "schema_thresholds_history" ("column_filled_percent", "column_kind_percent", "column_uses", "created_at", "deleted_at", "gin_uses", "id", "index_people", "index_uses", "is_only", "min_rows", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "reason", "retire_filled_percent", "table_uses", "unused_days", "updated_at", "window_days") VALUES (OLD."column_filled_percent", OLD."column_kind_percent", OLD."column_uses", OLD."created_at", OLD."deleted_at", OLD."gin_uses", OLD."id", OLD."index_people", OLD."index_uses", OLD."is_only", OLD."min_rows", _pgh_attach_context(), NOW(), \'delete\', OLD."id", OLD."reason", OLD."retire_filled_percent", OLD."table_uses", OLD."unused_days", OLD."updated_at", OLD."window_days"); RETURN NULL;',
-                    hash="f609494ddb97364cd803cb6829386e29d842d668",
-                    operation="DELETE",
-                    pgid="pgtrigger_delete_delete_5a7f5",
-                    table="schema_thresholds",
-                    when="AFTER",
-                ),
-            ),
-        ),
-        migrations.AddField(
-            model_name="schemathresholdsevent",
-            name="pgh_context",
-            field=models.ForeignKey(
-                db_constraint=False,
-                null=True,
-                on_delete=django.db.models.deletion.DO_NOTHING,
-                related_name="+",
-                to="pghistory.context",
-            ),
-        ),
-        migrations.AddField(
-            model_name="schemathresholdsevent",
-            name="pgh_obj",
-            field=models.ForeignKey(
-                db_constraint=False,
-                on_delete=django.db.models.deletion.DO_NOTHING,
-                related_name="events",
-                to="crm.schemathresholds",
-            ),
-        ),
-        migrations.RunSQL(
-            "INSERT INTO schema_thresholds (reason) VALUES ('The defaults of the program.')",
-            migrations.RunSQL.noop,
+            ]
         ),
     ]

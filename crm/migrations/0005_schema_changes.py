@@ -12,6 +12,8 @@ import uuid_utils.compat
 from django.conf import settings
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -365,34 +367,38 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="schemachange",
-            trigger=pgtrigger.compiler.Trigger(
-                name="request_is_fixed",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition='WHEN (OLD."column" IS DISTINCT FROM (NEW."column") OR OLD."expected_use" IS DISTINCT FROM (NEW."expected_use") OR OLD."key" IS DISTINCT FROM (NEW."key") OR OLD."proposed" IS DISTINCT FROM (NEW."proposed") OR OLD."table" IS DISTINCT FROM (NEW."table") OR OLD."why" IS DISTINCT FROM (NEW."why"))',
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
-                    hash="3ccafec5f87b6fb01a337cbb4b89a4470e658f6c",
-                    operation="UPDATE",
-                    pgid="pgtrigger_request_is_fixed_67719",
-                    table="schema_changes",
-                    when="BEFORE",
+        InOneStep(
+            [
+                pgtrigger.migrations.AddTrigger(
+                    model_name="schemachange",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="request_is_fixed",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition='WHEN (OLD."column" IS DISTINCT FROM (NEW."column") OR OLD."expected_use" IS DISTINCT FROM (NEW."expected_use") OR OLD."key" IS DISTINCT FROM (NEW."key") OR OLD."proposed" IS DISTINCT FROM (NEW."proposed") OR OLD."table" IS DISTINCT FROM (NEW."table") OR OLD."why" IS DISTINCT FROM (NEW."why"))',
+                            func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                            hash="3ccafec5f87b6fb01a337cbb4b89a4470e658f6c",
+                            operation="UPDATE",
+                            pgid="pgtrigger_request_is_fixed_67719",
+                            table="schema_changes",
+                            when="BEFORE",
+                        ),
+                    ),
                 ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="schemachange",
-            trigger=pgtrigger.compiler.Trigger(
-                name="decided_once",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition="WHEN (OLD.decision IS NOT NULL AND (NEW.decision, NEW.decision_reason, NEW.decided_at, NEW.kind) IS DISTINCT FROM (OLD.decision, OLD.decision_reason, OLD.decided_at, OLD.kind) OR OLD.decision IS NOT NULL AND NEW.decided_by_id <> OLD.decided_by_id)",
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
-                    hash="be7601da53b4329eef251921444d92e9f553c32d",
-                    operation="UPDATE",
-                    pgid="pgtrigger_decided_once_58d90",
-                    table="schema_changes",
-                    when="BEFORE",
+                pgtrigger.migrations.AddTrigger(
+                    model_name="schemachange",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="decided_once",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition="WHEN (OLD.decision IS NOT NULL AND (NEW.decision, NEW.decision_reason, NEW.decided_at, NEW.kind) IS DISTINCT FROM (OLD.decision, OLD.decision_reason, OLD.decided_at, OLD.kind) OR OLD.decision IS NOT NULL AND NEW.decided_by_id <> OLD.decided_by_id)",
+                            func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                            hash="be7601da53b4329eef251921444d92e9f553c32d",
+                            operation="UPDATE",
+                            pgid="pgtrigger_decided_once_58d90",
+                            table="schema_changes",
+                            when="BEFORE",
+                        ),
+                    ),
                 ),
-            ),
+            ]
         ),
     ]

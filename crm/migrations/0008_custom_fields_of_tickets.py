@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -9,96 +11,106 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RemoveConstraint(
-            model_name="customfield",
-            name="custom_fields_table_valid",
-        ),
-        migrations.RemoveConstraint(
-            model_name="schemachange",
-            name="schema_changes_table_valid",
-        ),
-        migrations.RemoveConstraint(
-            model_name="schemachange",
-            name="schema_changes_column_of_table",
-        ),
-        migrations.AlterField(
-            model_name="customfield",
-            name="table",
-            field=models.CharField(
-                choices=[
-                    ("leads.lead", "Leads"),
-                    ("crm.client", "Clients"),
-                    ("crm.contact", "Contacts"),
-                    ("leads.policy", "Policies"),
-                    ("support.supportticket", "Tickets"),
-                ],
-                max_length=60,
-            ),
-        ),
-        migrations.AlterField(
-            model_name="customfieldevent",
-            name="table",
-            field=models.CharField(
-                choices=[
-                    ("leads.lead", "Leads"),
-                    ("crm.client", "Clients"),
-                    ("crm.contact", "Contacts"),
-                    ("leads.policy", "Policies"),
-                    ("support.supportticket", "Tickets"),
-                ],
-                max_length=60,
-            ),
-        ),
-        migrations.AlterField(
-            model_name="schemachange",
-            name="table",
-            field=models.CharField(
-                choices=[
-                    ("leads.lead", "Leads"),
-                    ("crm.client", "Clients"),
-                    ("crm.contact", "Contacts"),
-                    ("leads.policy", "Policies"),
-                    ("support.supportticket", "Tickets"),
-                ],
-                max_length=60,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="customfield",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("table__in", ["leads.lead", "crm.client", "crm.contact", "leads.policy", "support.supportticket"])
+        InOneStep(
+            [
+                migrations.RemoveConstraint(
+                    model_name="customfield",
+                    name="custom_fields_table_valid",
                 ),
-                name="custom_fields_table_valid",
-                violation_error_message="The table must be one of: leads.lead, crm.client, crm.contact, leads.policy, support.supportticket.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="schemachange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("table__in", ["leads.lead", "crm.client", "crm.contact", "leads.policy", "support.supportticket"])
+                migrations.RemoveConstraint(
+                    model_name="schemachange",
+                    name="schema_changes_table_valid",
                 ),
-                name="schema_changes_table_valid",
-                violation_error_message="The table must be one of: leads.lead, crm.client, crm.contact, leads.policy, support.supportticket.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="schemachange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("column__in", ("custom_fields", "auto_data", "home_data", "line_data")),
-                        ("table", "leads.lead"),
+                migrations.RemoveConstraint(
+                    model_name="schemachange",
+                    name="schema_changes_column_of_table",
+                ),
+                migrations.AlterField(
+                    model_name="customfield",
+                    name="table",
+                    field=models.CharField(
+                        choices=[
+                            ("leads.lead", "Leads"),
+                            ("crm.client", "Clients"),
+                            ("crm.contact", "Contacts"),
+                            ("leads.policy", "Policies"),
+                            ("support.supportticket", "Tickets"),
+                        ],
+                        max_length=60,
                     ),
-                    models.Q(("column__in", ("custom_fields",)), ("table", "crm.client")),
-                    models.Q(("column__in", ("custom_fields",)), ("table", "crm.contact")),
-                    models.Q(("column__in", ("custom_fields", "data")), ("table", "leads.policy")),
-                    models.Q(("column__in", ("custom_fields",)), ("table", "support.supportticket")),
-                    _connector="OR",
                 ),
-                name="schema_changes_column_of_table",
-                violation_error_message="This table does not have that JSON column.",
-            ),
+                migrations.AlterField(
+                    model_name="customfieldevent",
+                    name="table",
+                    field=models.CharField(
+                        choices=[
+                            ("leads.lead", "Leads"),
+                            ("crm.client", "Clients"),
+                            ("crm.contact", "Contacts"),
+                            ("leads.policy", "Policies"),
+                            ("support.supportticket", "Tickets"),
+                        ],
+                        max_length=60,
+                    ),
+                ),
+                migrations.AlterField(
+                    model_name="schemachange",
+                    name="table",
+                    field=models.CharField(
+                        choices=[
+                            ("leads.lead", "Leads"),
+                            ("crm.client", "Clients"),
+                            ("crm.contact", "Contacts"),
+                            ("leads.policy", "Policies"),
+                            ("support.supportticket", "Tickets"),
+                        ],
+                        max_length=60,
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="customfield",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "table__in",
+                                ["leads.lead", "crm.client", "crm.contact", "leads.policy", "support.supportticket"],
+                            )
+                        ),
+                        name="custom_fields_table_valid",
+                        violation_error_message="The table must be one of: leads.lead, crm.client, crm.contact, leads.policy, support.supportticket.",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="schemachange",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "table__in",
+                                ["leads.lead", "crm.client", "crm.contact", "leads.policy", "support.supportticket"],
+                            )
+                        ),
+                        name="schema_changes_table_valid",
+                        violation_error_message="The table must be one of: leads.lead, crm.client, crm.contact, leads.policy, support.supportticket.",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="schemachange",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("column__in", ("custom_fields", "auto_data", "home_data", "line_data")),
+                                ("table", "leads.lead"),
+                            ),
+                            models.Q(("column__in", ("custom_fields",)), ("table", "crm.client")),
+                            models.Q(("column__in", ("custom_fields",)), ("table", "crm.contact")),
+                            models.Q(("column__in", ("custom_fields", "data")), ("table", "leads.policy")),
+                            models.Q(("column__in", ("custom_fields",)), ("table", "support.supportticket")),
+                            _connector="OR",
+                        ),
+                        name="schema_changes_column_of_table",
+                        violation_error_message="This table does not have that JSON column.",
+                    ),
+                ),
+            ]
         ),
     ]

@@ -5,6 +5,8 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -12,84 +14,88 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        pgtrigger.migrations.RemoveTrigger(
-            model_name="customfield",
-            name="update_update",
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name="customfield",
-            name="delete_delete",
-        ),
-        migrations.AddField(
-            model_name="customfield",
-            name="editor_roles",
-            field=django.contrib.postgres.fields.ArrayField(
-                base_field=models.IntegerField(),
-                blank=True,
-                db_default=models.Value(
-                    [], django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), size=None)
+        InOneStep(
+            [
+                pgtrigger.migrations.RemoveTrigger(
+                    model_name="customfield",
+                    name="update_update",
                 ),
-                default=list,
-                size=None,
-                verbose_name="who may edit",
-            ),
-        ),
-        migrations.AddField(
-            model_name="customfieldevent",
-            name="editor_roles",
-            field=django.contrib.postgres.fields.ArrayField(
-                base_field=models.IntegerField(),
-                blank=True,
-                db_default=models.Value(
-                    [], django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), size=None)
+                pgtrigger.migrations.RemoveTrigger(
+                    model_name="customfield",
+                    name="delete_delete",
                 ),
-                default=list,
-                size=None,
-                verbose_name="who may edit",
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="customfield",
-            trigger=pgtrigger.compiler.Trigger(
-                name="update_update",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition='WHEN (OLD."choices" IS DISTINCT FROM (NEW."choices") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."default_value" IS DISTINCT FROM (NEW."default_value") OR OLD."deleted_at" IS DISTINCT FROM (NEW."deleted_at") OR OLD."editor_roles" IS DISTINCT FROM (NEW."editor_roles") OR OLD."help_text" IS DISTINCT FROM (NEW."help_text") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."is_active" IS DISTINCT FROM (NEW."is_active") OR OLD."is_filterable" IS DISTINCT FROM (NEW."is_filterable") OR OLD."is_on_list" IS DISTINCT FROM (NEW."is_on_list") OR OLD."is_required" IS DISTINCT FROM (NEW."is_required") OR OLD."key" IS DISTINCT FROM (NEW."key") OR OLD."kind" IS DISTINCT FROM (NEW."kind") OR OLD."label" IS DISTINCT FROM (NEW."label") OR OLD."position" IS DISTINCT FROM (NEW."position") OR OLD."table" IS DISTINCT FROM (NEW."table"))',
-                    func='INSERT INTO "custom_fields_history" ("choices", "created_at", "default_value", "deleted_at", "editor_roles", "help_text", "id", "is_active", "is_filterable", "is_on_list", "is_required", "key", "kind", "label", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "position", "table", "updated_at") VALUES (OLD."choices", OLD."created_at", OLD."default_value", OLD."deleted_at", OLD."editor_roles", OLD."help_text", OLD."id", OLD."is_active", OLD."is_filterable", OLD."is_on_list", OLD."is_required", OLD."key", OLD."kind", OLD."label", _pgh_attach_context(), NOW(), \'update\', OLD."id", OLD."position", OLD."table", OLD."updated_at"); RETURN NULL;',
-                    hash="a43af8738e051946c9d23b7fc786bc097c160b86",
-                    operation="UPDATE",
-                    pgid="pgtrigger_update_update_21777",
-                    table="custom_fields",
-                    when="AFTER",
-                ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="customfield",
-            trigger=pgtrigger.compiler.Trigger(
-                name="delete_delete",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func='INSERT INTO "custom_fields_history" ("choices", "created_at", "default_value", "deleted_at", "editor_roles", "help_text", "id", "is_active", "is_filterable", "is_on_list", "is_required", "key", "kind", "label", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "position", "table", "updated_at") VALUES (OLD."choices", OLD."created_at", OLD."default_value", OLD."deleted_at", OLD."editor_roles", OLD."help_text", OLD."id", OLD."is_active", OLD."is_filterable", OLD."is_on_list", OLD."is_required", OLD."key", OLD."kind", OLD."label", _pgh_attach_context(), NOW(), \'delete\', OLD."id", OLD."position", OLD."table", OLD."updated_at"); RETURN NULL;',
-                    hash="903b780087cece73cd7df6523e5cdff483d59d6c",
-                    operation="DELETE",
-                    pgid="pgtrigger_delete_delete_1dce2",
-                    table="custom_fields",
-                    when="AFTER",
-                ),
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="customfield",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Func(
-                        models.F("choices"),
-                        output_field=models.BooleanField(),
-                        template='jsonb_path_exists(%(expressions)s, \'$[*].colour ? (@.type() <> "string" || !(@ like_regex "^(grey|blue|teal|green|amber|red|purple)$"))\'::jsonpath)',
+                migrations.AddField(
+                    model_name="customfield",
+                    name="editor_roles",
+                    field=django.contrib.postgres.fields.ArrayField(
+                        base_field=models.IntegerField(),
+                        blank=True,
+                        db_default=models.Value(
+                            [], django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), size=None)
+                        ),
+                        default=list,
+                        size=None,
+                        verbose_name="who may edit",
                     ),
-                    _negated=True,
                 ),
-                name="custom_fields_choice_colours",
-                violation_error_message="The colour of a choice must be one of: grey, blue, teal, green, amber, red, purple.",
-            ),
+                migrations.AddField(
+                    model_name="customfieldevent",
+                    name="editor_roles",
+                    field=django.contrib.postgres.fields.ArrayField(
+                        base_field=models.IntegerField(),
+                        blank=True,
+                        db_default=models.Value(
+                            [], django.contrib.postgres.fields.ArrayField(base_field=models.IntegerField(), size=None)
+                        ),
+                        default=list,
+                        size=None,
+                        verbose_name="who may edit",
+                    ),
+                ),
+                pgtrigger.migrations.AddTrigger(
+                    model_name="customfield",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="update_update",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition='WHEN (OLD."choices" IS DISTINCT FROM (NEW."choices") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."default_value" IS DISTINCT FROM (NEW."default_value") OR OLD."deleted_at" IS DISTINCT FROM (NEW."deleted_at") OR OLD."editor_roles" IS DISTINCT FROM (NEW."editor_roles") OR OLD."help_text" IS DISTINCT FROM (NEW."help_text") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."is_active" IS DISTINCT FROM (NEW."is_active") OR OLD."is_filterable" IS DISTINCT FROM (NEW."is_filterable") OR OLD."is_on_list" IS DISTINCT FROM (NEW."is_on_list") OR OLD."is_required" IS DISTINCT FROM (NEW."is_required") OR OLD."key" IS DISTINCT FROM (NEW."key") OR OLD."kind" IS DISTINCT FROM (NEW."kind") OR OLD."label" IS DISTINCT FROM (NEW."label") OR OLD."position" IS DISTINCT FROM (NEW."position") OR OLD."table" IS DISTINCT FROM (NEW."table"))',
+                            func='INSERT INTO "custom_fields_history" ("choices", "created_at", "default_value", "deleted_at", "editor_roles", "help_text", "id", "is_active", "is_filterable", "is_on_list", "is_required", "key", "kind", "label", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "position", "table", "updated_at") VALUES (OLD."choices", OLD."created_at", OLD."default_value", OLD."deleted_at", OLD."editor_roles", OLD."help_text", OLD."id", OLD."is_active", OLD."is_filterable", OLD."is_on_list", OLD."is_required", OLD."key", OLD."kind", OLD."label", _pgh_attach_context(), NOW(), \'update\', OLD."id", OLD."position", OLD."table", OLD."updated_at"); RETURN NULL;',
+                            hash="a43af8738e051946c9d23b7fc786bc097c160b86",
+                            operation="UPDATE",
+                            pgid="pgtrigger_update_update_21777",
+                            table="custom_fields",
+                            when="AFTER",
+                        ),
+                    ),
+                ),
+                pgtrigger.migrations.AddTrigger(
+                    model_name="customfield",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="delete_delete",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func='INSERT INTO "custom_fields_history" ("choices", "created_at", "default_value", "deleted_at", "editor_roles", "help_text", "id", "is_active", "is_filterable", "is_on_list", "is_required", "key", "kind", "label", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "position", "table", "updated_at") VALUES (OLD."choices", OLD."created_at", OLD."default_value", OLD."deleted_at", OLD."editor_roles", OLD."help_text", OLD."id", OLD."is_active", OLD."is_filterable", OLD."is_on_list", OLD."is_required", OLD."key", OLD."kind", OLD."label", _pgh_attach_context(), NOW(), \'delete\', OLD."id", OLD."position", OLD."table", OLD."updated_at"); RETURN NULL;',
+                            hash="903b780087cece73cd7df6523e5cdff483d59d6c",
+                            operation="DELETE",
+                            pgid="pgtrigger_delete_delete_1dce2",
+                            table="custom_fields",
+                            when="AFTER",
+                        ),
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="customfield",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            models.Func(
+                                models.F("choices"),
+                                output_field=models.BooleanField(),
+                                template='jsonb_path_exists(%(expressions)s, \'$[*].colour ? (@.type() <> "string" || !(@ like_regex "^(grey|blue|teal|green|amber|red|purple)$"))\'::jsonpath)',
+                            ),
+                            _negated=True,
+                        ),
+                        name="custom_fields_choice_colours",
+                        violation_error_message="The colour of a choice must be one of: grey, blue, teal, green, amber, red, purple.",
+                    ),
+                ),
+            ]
         ),
     ]

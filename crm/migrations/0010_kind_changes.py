@@ -11,6 +11,8 @@ import uuid_utils.compat
 from django.conf import settings
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -18,325 +20,359 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="KindChange",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        db_default=django.contrib.postgres.functions.RandomUUID(),
-                        default=uuid_utils.compat.uuid7,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
+        InOneStep(
+            [
+                migrations.CreateModel(
+                    name="KindChange",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                db_default=django.contrib.postgres.functions.RandomUUID(),
+                                default=uuid_utils.compat.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "from_kind",
+                            models.CharField(
+                                choices=[
+                                    ("text", "Text"),
+                                    ("long_text", "Long text"),
+                                    ("number", "Number"),
+                                    ("money", "Money"),
+                                    ("yes_no", "Yes or no"),
+                                    ("date", "Date"),
+                                    ("date_time", "Date and time"),
+                                    ("choice", "Choice"),
+                                    ("choices", "Several choices"),
+                                    ("link", "Link"),
+                                    ("email", "Email"),
+                                    ("phone", "Phone"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        (
+                            "to_kind",
+                            models.CharField(
+                                choices=[
+                                    ("text", "Text"),
+                                    ("long_text", "Long text"),
+                                    ("number", "Number"),
+                                    ("money", "Money"),
+                                    ("yes_no", "Yes or no"),
+                                    ("date", "Date"),
+                                    ("date_time", "Date and time"),
+                                    ("choice", "Choice"),
+                                    ("choices", "Several choices"),
+                                    ("link", "Link"),
+                                    ("email", "Email"),
+                                    ("phone", "Phone"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        (
+                            "misfit_rule",
+                            models.CharField(
+                                choices=[
+                                    ("stop", "Stop: change nothing if a value does not convert"),
+                                    ("aside", "Set them aside, among the other values of the record"),
+                                ],
+                                max_length=10,
+                            ),
+                        ),
+                        ("aside_key", models.CharField(max_length=120)),
+                        (
+                            "state",
+                            models.CharField(
+                                choices=[
+                                    ("QUEUED", "Queued"),
+                                    ("RUNNING", "Converting"),
+                                    ("APPLIED", "Changed"),
+                                    ("STOPPED", "Stopped"),
+                                    ("UNDOING", "Undoing"),
+                                    ("UNDONE", "Undone"),
+                                ],
+                                db_default="QUEUED",
+                                default="QUEUED",
+                                max_length=10,
+                            ),
+                        ),
+                        (
+                            "before",
+                            models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
+                        ),
+                        (
+                            "after",
+                            models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
+                        ),
+                        ("rows_done", models.PositiveIntegerField(db_default=0, default=0)),
+                        (
+                            "row_count",
+                            models.PositiveIntegerField(blank=True, null=True, verbose_name="records with a value"),
+                        ),
+                        (
+                            "misfit_count",
+                            models.PositiveIntegerField(
+                                db_default=0, default=0, verbose_name="values that do not convert"
+                            ),
+                        ),
+                        (
+                            "created_at",
+                            models.DateTimeField(
+                                db_default=django.db.models.functions.datetime.Now(),
+                                default=django.utils.timezone.now,
+                                editable=False,
+                            ),
+                        ),
+                        ("ended_at", models.DateTimeField(blank=True, null=True)),
+                    ],
+                    options={
+                        "verbose_name": "change of kind",
+                        "db_table": "kind_changes",
+                        "default_permissions": (),
+                    },
+                ),
+                migrations.CreateModel(
+                    name="KindChangeValue",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        (
+                            "table",
+                            models.CharField(
+                                choices=[
+                                    ("leads.lead", "Leads"),
+                                    ("crm.client", "Clients"),
+                                    ("crm.contact", "Contacts"),
+                                    ("leads.policy", "Policies"),
+                                    ("support.supportticket", "Tickets"),
+                                ],
+                                max_length=60,
+                            ),
+                        ),
+                        ("record_id", models.UUIDField()),
+                        ("before", models.JSONField()),
+                        ("after", models.JSONField(null=True)),
+                        ("is_kept", models.BooleanField(db_default=False, default=False)),
+                    ],
+                    options={
+                        "verbose_name": "value before a change of kind",
+                        "db_table": "kind_change_values",
+                        "default_permissions": (),
+                    },
+                ),
+            ]
+        ),
+        InOneStep(
+            [
+                pgtrigger.migrations.RemoveTrigger(
+                    model_name="customfield",
+                    name="identity_is_fixed",
+                ),
+                pgtrigger.migrations.AddTrigger(
+                    model_name="customfield",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="identity_is_fixed",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition='WHEN (OLD."key" IS DISTINCT FROM (NEW."key") OR OLD."table" IS DISTINCT FROM (NEW."table"))',
+                            func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                            hash="8b369b4b80117eb4cc1cfd47351111214c829986",
+                            operation="UPDATE",
+                            pgid="pgtrigger_identity_is_fixed_a575f",
+                            table="custom_fields",
+                            when="BEFORE",
+                        ),
                     ),
                 ),
-                (
-                    "from_kind",
-                    models.CharField(
-                        choices=[
-                            ("text", "Text"),
-                            ("long_text", "Long text"),
-                            ("number", "Number"),
-                            ("money", "Money"),
-                            ("yes_no", "Yes or no"),
-                            ("date", "Date"),
-                            ("date_time", "Date and time"),
-                            ("choice", "Choice"),
-                            ("choices", "Several choices"),
-                            ("link", "Link"),
-                            ("email", "Email"),
-                            ("phone", "Phone"),
-                        ],
-                        max_length=20,
+                pgtrigger.migrations.AddTrigger(
+                    model_name="customfield",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="kind_is_fixed",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition='WHEN (OLD."kind" IS DISTINCT FROM (NEW."kind"))',
+                            func="\n    IF NOT EXISTS (\n        SELECT 1 FROM kind_changes\n         WHERE field_id = NEW.id\n           AND (state = 'RUNNING' AND from_kind = OLD.kind AND to_kind = NEW.kind\n                OR state = 'UNDOING' AND from_kind = NEW.kind AND to_kind = OLD.kind)\n    ) THEN\n        RAISE EXCEPTION 'Cannot update the kind of a custom field except by a change of kind';\n    END IF;\n    RETURN NEW;\n",
+                            hash="3f5b4a9595a5273486c68dbc0f3b799769969ccd",
+                            operation="UPDATE",
+                            pgid="pgtrigger_kind_is_fixed_fce1b",
+                            table="custom_fields",
+                            when="BEFORE",
+                        ),
                     ),
                 ),
-                (
-                    "to_kind",
-                    models.CharField(
-                        choices=[
-                            ("text", "Text"),
-                            ("long_text", "Long text"),
-                            ("number", "Number"),
-                            ("money", "Money"),
-                            ("yes_no", "Yes or no"),
-                            ("date", "Date"),
-                            ("date_time", "Date and time"),
-                            ("choice", "Choice"),
-                            ("choices", "Several choices"),
-                            ("link", "Link"),
-                            ("email", "Email"),
-                            ("phone", "Phone"),
-                        ],
-                        max_length=20,
+                migrations.AddField(
+                    model_name="kindchange",
+                    name="created_by",
+                    field=models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
                     ),
                 ),
-                (
-                    "misfit_rule",
-                    models.CharField(
-                        choices=[
-                            ("stop", "Stop: change nothing if a value does not convert"),
-                            ("aside", "Set them aside, among the other values of the record"),
-                        ],
-                        max_length=10,
+                migrations.AddField(
+                    model_name="kindchange",
+                    name="field",
+                    field=models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="kind_changes", to="crm.customfield"
                     ),
                 ),
-                ("aside_key", models.CharField(max_length=120)),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("QUEUED", "Queued"),
-                            ("RUNNING", "Converting"),
-                            ("APPLIED", "Changed"),
-                            ("STOPPED", "Stopped"),
-                            ("UNDOING", "Undoing"),
-                            ("UNDONE", "Undone"),
-                        ],
-                        db_default="QUEUED",
-                        default="QUEUED",
-                        max_length=10,
+                migrations.AddField(
+                    model_name="kindchangevalue",
+                    name="change",
+                    field=models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="values",
+                        to="crm.kindchange",
                     ),
                 ),
-                ("before", models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict)),
-                ("after", models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict)),
-                ("rows_done", models.PositiveIntegerField(db_default=0, default=0)),
-                ("row_count", models.PositiveIntegerField(blank=True, null=True, verbose_name="records with a value")),
-                (
-                    "misfit_count",
-                    models.PositiveIntegerField(db_default=0, default=0, verbose_name="values that do not convert"),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        default=django.utils.timezone.now,
-                        editable=False,
+                migrations.AddConstraint(
+                    model_name="kindchange",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "from_kind__in",
+                                [
+                                    "text",
+                                    "long_text",
+                                    "number",
+                                    "money",
+                                    "yes_no",
+                                    "date",
+                                    "date_time",
+                                    "choice",
+                                    "choices",
+                                    "link",
+                                    "email",
+                                    "phone",
+                                ],
+                            )
+                        ),
+                        name="kind_changes_from_kind_valid",
+                        violation_error_message="The from kind must be one of: text, long_text, number, money, yes_no, date, date_time, choice, choices, link, email, phone.",
                     ),
                 ),
-                ("ended_at", models.DateTimeField(blank=True, null=True)),
-            ],
-            options={
-                "verbose_name": "change of kind",
-                "db_table": "kind_changes",
-                "default_permissions": (),
-            },
-        ),
-        migrations.CreateModel(
-            name="KindChangeValue",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                (
-                    "table",
-                    models.CharField(
-                        choices=[
-                            ("leads.lead", "Leads"),
-                            ("crm.client", "Clients"),
-                            ("crm.contact", "Contacts"),
-                            ("leads.policy", "Policies"),
-                            ("support.supportticket", "Tickets"),
-                        ],
-                        max_length=60,
+                migrations.AddConstraint(
+                    model_name="kindchange",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "to_kind__in",
+                                [
+                                    "text",
+                                    "long_text",
+                                    "number",
+                                    "money",
+                                    "yes_no",
+                                    "date",
+                                    "date_time",
+                                    "choice",
+                                    "choices",
+                                    "link",
+                                    "email",
+                                    "phone",
+                                ],
+                            )
+                        ),
+                        name="kind_changes_to_kind_valid",
+                        violation_error_message="The to kind must be one of: text, long_text, number, money, yes_no, date, date_time, choice, choices, link, email, phone.",
                     ),
                 ),
-                ("record_id", models.UUIDField()),
-                ("before", models.JSONField()),
-                ("after", models.JSONField(null=True)),
-                ("is_kept", models.BooleanField(db_default=False, default=False)),
-            ],
-            options={
-                "verbose_name": "value before a change of kind",
-                "db_table": "kind_change_values",
-                "default_permissions": (),
-            },
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name="customfield",
-            name="identity_is_fixed",
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="customfield",
-            trigger=pgtrigger.compiler.Trigger(
-                name="identity_is_fixed",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition='WHEN (OLD."key" IS DISTINCT FROM (NEW."key") OR OLD."table" IS DISTINCT FROM (NEW."table"))',
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
-                    hash="8b369b4b80117eb4cc1cfd47351111214c829986",
-                    operation="UPDATE",
-                    pgid="pgtrigger_identity_is_fixed_a575f",
-                    table="custom_fields",
-                    when="BEFORE",
+                migrations.AddConstraint(
+                    model_name="kindchange",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(("misfit_rule__in", ["stop", "aside"])),
+                        name="kind_changes_misfit_rule_valid",
+                        violation_error_message="The misfit rule must be one of: stop, aside.",
+                    ),
                 ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="customfield",
-            trigger=pgtrigger.compiler.Trigger(
-                name="kind_is_fixed",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition='WHEN (OLD."kind" IS DISTINCT FROM (NEW."kind"))',
-                    func="\n    IF NOT EXISTS (\n        SELECT 1 FROM kind_changes\n         WHERE field_id = NEW.id\n           AND (state = 'RUNNING' AND from_kind = OLD.kind AND to_kind = NEW.kind\n                OR state = 'UNDOING' AND from_kind = NEW.kind AND to_kind = OLD.kind)\n    ) THEN\n        RAISE EXCEPTION 'Cannot update the kind of a custom field except by a change of kind';\n    END IF;\n    RETURN NEW;\n",
-                    hash="3f5b4a9595a5273486c68dbc0f3b799769969ccd",
-                    operation="UPDATE",
-                    pgid="pgtrigger_kind_is_fixed_fce1b",
-                    table="custom_fields",
-                    when="BEFORE",
+                migrations.AddConstraint(
+                    model_name="kindchange",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["QUEUED", "RUNNING", "APPLIED", "STOPPED", "UNDOING", "UNDONE"])
+                        ),
+                        name="kind_changes_state_valid",
+                        violation_error_message="The state must be one of: QUEUED, RUNNING, APPLIED, STOPPED, UNDOING, UNDONE.",
+                    ),
                 ),
-            ),
-        ),
-        migrations.AddField(
-            model_name="kindchange",
-            name="created_by",
-            field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
-            ),
-        ),
-        migrations.AddField(
-            model_name="kindchange",
-            name="field",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="kind_changes", to="crm.customfield"
-            ),
-        ),
-        migrations.AddField(
-            model_name="kindchangevalue",
-            name="change",
-            field=models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="values", to="crm.kindchange"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="kindchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "from_kind__in",
-                        [
-                            "text",
-                            "long_text",
-                            "number",
-                            "money",
-                            "yes_no",
-                            "date",
-                            "date_time",
-                            "choice",
-                            "choices",
-                            "link",
-                            "email",
-                            "phone",
-                        ],
-                    )
+                migrations.AddConstraint(
+                    model_name="kindchange",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            django.db.models.lookups.Exact(
+                                models.Func(
+                                    models.F("before"), function="jsonb_typeof", output_field=models.TextField()
+                                ),
+                                models.Value("object"),
+                            )
+                        ),
+                        name="kind_changes_before_object",
+                        violation_error_message="The before must be a JSON object.",
+                    ),
                 ),
-                name="kind_changes_from_kind_valid",
-                violation_error_message="The from kind must be one of: text, long_text, number, money, yes_no, date, date_time, choice, choices, link, email, phone.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="kindchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "to_kind__in",
-                        [
-                            "text",
-                            "long_text",
-                            "number",
-                            "money",
-                            "yes_no",
-                            "date",
-                            "date_time",
-                            "choice",
-                            "choices",
-                            "link",
-                            "email",
-                            "phone",
-                        ],
-                    )
+                migrations.AddConstraint(
+                    model_name="kindchange",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            django.db.models.lookups.Exact(
+                                models.Func(
+                                    models.F("after"), function="jsonb_typeof", output_field=models.TextField()
+                                ),
+                                models.Value("object"),
+                            )
+                        ),
+                        name="kind_changes_after_object",
+                        violation_error_message="The after must be a JSON object.",
+                    ),
                 ),
-                name="kind_changes_to_kind_valid",
-                violation_error_message="The to kind must be one of: text, long_text, number, money, yes_no, date, date_time, choice, choices, link, email, phone.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="kindchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("misfit_rule__in", ["stop", "aside"])),
-                name="kind_changes_misfit_rule_valid",
-                violation_error_message="The misfit rule must be one of: stop, aside.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="kindchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["QUEUED", "RUNNING", "APPLIED", "STOPPED", "UNDOING", "UNDONE"])),
-                name="kind_changes_state_valid",
-                violation_error_message="The state must be one of: QUEUED, RUNNING, APPLIED, STOPPED, UNDOING, UNDONE.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="kindchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    django.db.models.lookups.Exact(
-                        models.Func(models.F("before"), function="jsonb_typeof", output_field=models.TextField()),
-                        models.Value("object"),
-                    )
+                migrations.AddConstraint(
+                    model_name="kindchange",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(("from_kind", models.F("to_kind")), _negated=True),
+                        name="kind_changes_another_kind",
+                        violation_error_message="The field has this kind already.",
+                    ),
                 ),
-                name="kind_changes_before_object",
-                violation_error_message="The before must be a JSON object.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="kindchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    django.db.models.lookups.Exact(
-                        models.Func(models.F("after"), function="jsonb_typeof", output_field=models.TextField()),
-                        models.Value("object"),
-                    )
+                migrations.AddConstraint(
+                    model_name="kindchange",
+                    constraint=models.UniqueConstraint(
+                        models.F("field"),
+                        condition=models.Q(("state__in", ("QUEUED", "RUNNING", "UNDOING"))),
+                        name="kind_changes_one_busy",
+                        violation_error_message="The kind of this field is being changed already.",
+                    ),
                 ),
-                name="kind_changes_after_object",
-                violation_error_message="The after must be a JSON object.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="kindchange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("from_kind", models.F("to_kind")), _negated=True),
-                name="kind_changes_another_kind",
-                violation_error_message="The field has this kind already.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="kindchange",
-            constraint=models.UniqueConstraint(
-                models.F("field"),
-                condition=models.Q(("state__in", ("QUEUED", "RUNNING", "UNDOING"))),
-                name="kind_changes_one_busy",
-                violation_error_message="The kind of this field is being changed already.",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="kindchangevalue",
-            index=models.Index(models.F("record_id"), name="kind_change_values_of_record"),
-        ),
-        migrations.AddConstraint(
-            model_name="kindchangevalue",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("table__in", ["leads.lead", "crm.client", "crm.contact", "leads.policy", "support.supportticket"])
+                migrations.AddIndex(
+                    model_name="kindchangevalue",
+                    index=models.Index(models.F("record_id"), name="kind_change_values_of_record"),
                 ),
-                name="kind_change_values_table_valid",
-                violation_error_message="The table must be one of: leads.lead, crm.client, crm.contact, leads.policy, support.supportticket.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="kindchangevalue",
-            constraint=models.UniqueConstraint(
-                models.F("change"),
-                models.F("record_id"),
-                name="kind_change_values_once",
-                violation_error_message="A change of kind converts each record once.",
-            ),
+                migrations.AddConstraint(
+                    model_name="kindchangevalue",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "table__in",
+                                ["leads.lead", "crm.client", "crm.contact", "leads.policy", "support.supportticket"],
+                            )
+                        ),
+                        name="kind_change_values_table_valid",
+                        violation_error_message="The table must be one of: leads.lead, crm.client, crm.contact, leads.policy, support.supportticket.",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="kindchangevalue",
+                    constraint=models.UniqueConstraint(
+                        models.F("change"),
+                        models.F("record_id"),
+                        name="kind_change_values_once",
+                        violation_error_message="A change of kind converts each record once.",
+                    ),
+                ),
+            ]
         ),
     ]

@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -9,43 +11,47 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RemoveConstraint(
-            model_name="schemachange",
-            name="schema_changes_state_fits_decision",
-        ),
-        migrations.AddConstraint(
-            model_name="schemachange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("decision__isnull", True), ("state__in", ("OPEN", "WITHDRAWN"))),
-                    models.Q(
-                        ("decision__isnull", False),
-                        ("kind", ""),
-                        ("state", "DECIDED"),
-                        models.Q(("decision", "index"), _negated=True),
-                    ),
-                    models.Q(
-                        ("decision__isnull", False),
-                        models.Q(("decision", "stay"), _negated=True),
-                        models.Q(("state__in", ["OPEN", "WITHDRAWN", "DECIDED"]), _negated=True),
-                    ),
-                    _connector="OR",
+        InOneStep(
+            [
+                migrations.RemoveConstraint(
+                    model_name="schemachange",
+                    name="schema_changes_state_fits_decision",
                 ),
-                name="schema_changes_state_fits_decision",
-                violation_error_message="This state does not fit the decision.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="schemachange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("decision__in", ["index", "column"]), _negated=True),
-                    ("state", "DECIDED"),
-                    models.Q(("kind", ""), _negated=True),
-                    _connector="OR",
+                migrations.AddConstraint(
+                    model_name="schemachange",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("decision__isnull", True), ("state__in", ("OPEN", "WITHDRAWN"))),
+                            models.Q(
+                                ("decision__isnull", False),
+                                ("kind", ""),
+                                ("state", "DECIDED"),
+                                models.Q(("decision", "index"), _negated=True),
+                            ),
+                            models.Q(
+                                ("decision__isnull", False),
+                                models.Q(("decision", "stay"), _negated=True),
+                                models.Q(("state__in", ["OPEN", "WITHDRAWN", "DECIDED"]), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="schema_changes_state_fits_decision",
+                        violation_error_message="This state does not fit the decision.",
+                    ),
                 ),
-                name="schema_changes_kind_fits_decision",
-                violation_error_message="An index or a column needs the kind of its values.",
-            ),
+                migrations.AddConstraint(
+                    model_name="schemachange",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("decision__in", ["index", "column"]), _negated=True),
+                            ("state", "DECIDED"),
+                            models.Q(("kind", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="schema_changes_kind_fits_decision",
+                        violation_error_message="An index or a column needs the kind of its values.",
+                    ),
+                ),
+            ]
         ),
     ]

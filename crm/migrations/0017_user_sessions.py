@@ -6,6 +6,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -45,45 +47,49 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
             },
         ),
-        migrations.RemoveConstraint(
-            model_name="loginlimit",
-            name="login_limits_scope_valid",
-        ),
-        migrations.AlterField(
-            model_name="loginlimit",
-            name="scope",
-            field=models.CharField(
-                choices=[
-                    ("account", "Account, from new places"),
-                    ("address", "Network address"),
-                    ("known_address", "Account, from a known address"),
-                    ("known_browser", "Account, from a known browser"),
-                    ("password_reset", "Password reset"),
-                ],
-                max_length=20,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="loginlimit",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("scope__in", ["account", "address", "known_address", "known_browser", "password_reset"])
+        InOneStep(
+            [
+                migrations.RemoveConstraint(
+                    model_name="loginlimit",
+                    name="login_limits_scope_valid",
                 ),
-                name="login_limits_scope_valid",
-                violation_error_message="The scope must be one of: account, address, known_address, known_browser, password_reset.",
-            ),
+                migrations.AlterField(
+                    model_name="loginlimit",
+                    name="scope",
+                    field=models.CharField(
+                        choices=[
+                            ("account", "Account, from new places"),
+                            ("address", "Network address"),
+                            ("known_address", "Account, from a known address"),
+                            ("known_browser", "Account, from a known browser"),
+                            ("password_reset", "Password reset"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="loginlimit",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            ("scope__in", ["account", "address", "known_address", "known_browser", "password_reset"])
+                        ),
+                        name="login_limits_scope_valid",
+                        violation_error_message="The scope must be one of: account, address, known_address, known_browser, password_reset.",
+                    ),
+                ),
+                migrations.AddField(
+                    model_name="usersession",
+                    name="user",
+                    field=models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sessions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                # The former table of sessions. All users log in again.
+                migrations.RunSQL("DROP TABLE IF EXISTS django_session", migrations.RunSQL.noop),
+            ]
         ),
-        migrations.AddField(
-            model_name="usersession",
-            name="user",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="sessions",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        # The former table of sessions. All users log in again.
-        migrations.RunSQL("DROP TABLE IF EXISTS django_session", migrations.RunSQL.noop),
     ]

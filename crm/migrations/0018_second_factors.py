@@ -5,6 +5,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -13,84 +15,103 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="RoleSecurity",
-            fields=[
-                (
-                    "role",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        primary_key=True,
-                        related_name="security",
-                        serialize=False,
-                        to="auth.group",
+        InOneStep(
+            [
+                migrations.CreateModel(
+                    name="RoleSecurity",
+                    fields=[
+                        (
+                            "role",
+                            models.OneToOneField(
+                                on_delete=django.db.models.deletion.CASCADE,
+                                primary_key=True,
+                                related_name="security",
+                                serialize=False,
+                                to="auth.group",
+                            ),
+                        ),
+                        ("needs_second_factor", models.BooleanField(db_default=False, default=False)),
+                    ],
+                    options={
+                        "db_table": "role_security",
+                        "default_permissions": (),
+                    },
+                ),
+                migrations.CreateModel(
+                    name="SecondFactor",
+                    fields=[
+                        (
+                            "user",
+                            models.OneToOneField(
+                                on_delete=django.db.models.deletion.CASCADE,
+                                primary_key=True,
+                                related_name="second_factor",
+                                serialize=False,
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                        ("secret", models.TextField(editable=False)),
+                        ("confirmed_at", models.DateTimeField(blank=True, null=True)),
+                        ("last_step", models.BigIntegerField(db_default=0, default=0)),
+                        (
+                            "recovery_digests",
+                            django.contrib.postgres.fields.ArrayField(
+                                base_field=models.CharField(max_length=64),
+                                blank=True,
+                                db_default=[],
+                                default=list,
+                                size=None,
+                            ),
+                        ),
+                    ],
+                    options={
+                        "db_table": "second_factors",
+                        "default_permissions": (),
+                    },
+                ),
+            ]
+        ),
+        InOneStep(
+            [
+                migrations.RemoveConstraint(
+                    model_name="loginlimit",
+                    name="login_limits_scope_valid",
+                ),
+                migrations.AlterField(
+                    model_name="loginlimit",
+                    name="scope",
+                    field=models.CharField(
+                        choices=[
+                            ("account", "Account, from new places"),
+                            ("address", "Network address"),
+                            ("known_address", "Account, from a known address"),
+                            ("known_browser", "Account, from a known browser"),
+                            ("password_reset", "Password reset"),
+                            ("second_factor", "Code of the second factor"),
+                        ],
+                        max_length=20,
                     ),
                 ),
-                ("needs_second_factor", models.BooleanField(db_default=False, default=False)),
-            ],
-            options={
-                "db_table": "role_security",
-                "default_permissions": (),
-            },
-        ),
-        migrations.CreateModel(
-            name="SecondFactor",
-            fields=[
-                (
-                    "user",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        primary_key=True,
-                        related_name="second_factor",
-                        serialize=False,
-                        to=settings.AUTH_USER_MODEL,
+                migrations.AddConstraint(
+                    model_name="loginlimit",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "scope__in",
+                                [
+                                    "account",
+                                    "address",
+                                    "known_address",
+                                    "known_browser",
+                                    "password_reset",
+                                    "second_factor",
+                                ],
+                            )
+                        ),
+                        name="login_limits_scope_valid",
+                        violation_error_message="The scope must be one of: account, address, known_address, known_browser, password_reset, second_factor.",
                     ),
                 ),
-                ("secret", models.TextField(editable=False)),
-                ("confirmed_at", models.DateTimeField(blank=True, null=True)),
-                ("last_step", models.BigIntegerField(db_default=0, default=0)),
-                (
-                    "recovery_digests",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=64), blank=True, db_default=[], default=list, size=None
-                    ),
-                ),
-            ],
-            options={
-                "db_table": "second_factors",
-                "default_permissions": (),
-            },
-        ),
-        migrations.RemoveConstraint(
-            model_name="loginlimit",
-            name="login_limits_scope_valid",
-        ),
-        migrations.AlterField(
-            model_name="loginlimit",
-            name="scope",
-            field=models.CharField(
-                choices=[
-                    ("account", "Account, from new places"),
-                    ("address", "Network address"),
-                    ("known_address", "Account, from a known address"),
-                    ("known_browser", "Account, from a known browser"),
-                    ("password_reset", "Password reset"),
-                    ("second_factor", "Code of the second factor"),
-                ],
-                max_length=20,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="loginlimit",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "scope__in",
-                        ["account", "address", "known_address", "known_browser", "password_reset", "second_factor"],
-                    )
-                ),
-                name="login_limits_scope_valid",
-                violation_error_message="The scope must be one of: account, address, known_address, known_browser, password_reset, second_factor.",
-            ),
+            ]
         ),
     ]

@@ -8,6 +8,8 @@ import uuid_utils.compat
 from django.conf import settings
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -15,219 +17,232 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="NotificationDigest",
-            fields=[
-                (
-                    "user",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        primary_key=True,
-                        related_name="notification_digest",
-                        serialize=False,
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                ("hour", models.PositiveSmallIntegerField(db_default=7, default=7)),
-                ("made_on", models.DateField(blank=True, null=True)),
-            ],
-            options={
-                "db_table": "notification_digests",
-                "default_permissions": (),
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("hour__gte", 0), ("hour__lte", 23)),
-                        name="notification_digests_hour_range",
-                        violation_error_message="The hour must lie between 0 and 23.",
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="Notification",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        db_default=django.contrib.postgres.functions.RandomUUID(),
-                        default=uuid_utils.compat.uuid7,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("assigned", "Assigned to you"),
-                            ("mentioned", "Mentioned"),
-                            ("answered", "New messages"),
-                            ("due", "Due"),
-                            ("failed", "Failed"),
-                            ("escalated", "Escalated"),
+        InOneStep(
+            [
+                migrations.CreateModel(
+                    name="NotificationDigest",
+                    fields=[
+                        (
+                            "user",
+                            models.OneToOneField(
+                                on_delete=django.db.models.deletion.CASCADE,
+                                primary_key=True,
+                                related_name="notification_digest",
+                                serialize=False,
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                        ("hour", models.PositiveSmallIntegerField(db_default=7, default=7)),
+                        ("made_on", models.DateField(blank=True, null=True)),
+                    ],
+                    options={
+                        "db_table": "notification_digests",
+                        "default_permissions": (),
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(("hour__gte", 0), ("hour__lte", 23)),
+                                name="notification_digests_hour_range",
+                                violation_error_message="The hour must lie between 0 and 23.",
+                            )
                         ],
-                        max_length=10,
-                    ),
+                    },
                 ),
-                ("target_type", models.CharField(max_length=60)),
-                ("target_id", models.UUIDField()),
-                ("count", models.PositiveIntegerField(db_default=1, default=1)),
-                ("in_page", models.BooleanField(db_default=True, default=True)),
-                ("by_email", models.BooleanField(db_default=False, default=False)),
-                ("emailed_count", models.PositiveIntegerField(db_default=0, default=0)),
-                ("due_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "changed_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now
-                    ),
-                ),
-                ("read_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "actor",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "reader",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="notifications",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-            ],
-            options={
-                "db_table": "notifications",
-                "default_permissions": (),
-                "indexes": [
-                    models.Index(
-                        models.F("reader"),
-                        models.OrderBy(models.F("changed_at"), descending=True),
-                        models.OrderBy(models.F("id"), descending=True),
-                        condition=models.Q(("in_page", True)),
-                        name="notifications_of_reader",
-                    ),
-                    models.Index(
-                        models.F("reader"),
-                        models.OrderBy(models.F("changed_at"), descending=True),
-                        models.OrderBy(models.F("id"), descending=True),
-                        condition=models.Q(("in_page", True), ("read_at__isnull", True)),
-                        include=("kind",),
-                        name="notifications_unread",
-                    ),
-                    models.Index(
-                        models.F("reader"),
-                        models.F("kind"),
-                        models.OrderBy(models.F("changed_at"), descending=True),
-                        models.OrderBy(models.F("id"), descending=True),
-                        condition=models.Q(("in_page", True)),
-                        name="notifications_by_kind",
-                    ),
-                    models.Index(
-                        models.F("reader"),
-                        condition=models.Q(
-                            ("by_email", True), ("emailed_count__lt", models.F("count")), ("read_at__isnull", True)
+                migrations.CreateModel(
+                    name="Notification",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                db_default=django.contrib.postgres.functions.RandomUUID(),
+                                default=uuid_utils.compat.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
                         ),
-                        name="notifications_to_email",
-                    ),
-                    models.Index(models.F("changed_at"), name="notifications_by_age"),
-                    models.Index(models.F("target_id"), models.F("target_type"), name="notifications_of_target"),
-                ],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("kind__in", ["assigned", "mentioned", "answered", "due", "failed", "escalated"])
+                        (
+                            "kind",
+                            models.CharField(
+                                choices=[
+                                    ("assigned", "Assigned to you"),
+                                    ("mentioned", "Mentioned"),
+                                    ("answered", "New messages"),
+                                    ("due", "Due"),
+                                    ("failed", "Failed"),
+                                    ("escalated", "Escalated"),
+                                ],
+                                max_length=10,
+                            ),
                         ),
-                        name="notifications_kind_valid",
-                        violation_error_message="The kind must be one of: assigned, mentioned, answered, due, failed, escalated.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("count__gte", 1)),
-                        name="notifications_count_positive",
-                        violation_error_message="A notification tells of something that happened at least once.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("kind", "due"), ("due_at__isnull", True), _connector="XOR"),
-                        name="notifications_due_has_time",
-                        violation_error_message="A notification of what is due needs the time, and no other has one.",
-                    ),
-                    models.UniqueConstraint(
-                        models.F("reader"),
-                        models.F("kind"),
-                        models.F("target_type"),
-                        models.F("target_id"),
-                        condition=models.Q(("read_at__isnull", True), ("due_at__isnull", True)),
-                        name="notifications_unread_once",
-                        violation_error_message="There is an unread notification of this already.",
-                    ),
-                    models.UniqueConstraint(
-                        models.F("reader"),
-                        models.F("target_type"),
-                        models.F("target_id"),
-                        models.F("due_at"),
-                        condition=models.Q(("due_at__isnull", False)),
-                        name="notifications_due_once",
-                        violation_error_message="This due time has been told already.",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="NotificationSetting",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("assigned", "Assigned to you"),
-                            ("mentioned", "Mentioned"),
-                            ("answered", "New messages"),
-                            ("due", "Due"),
-                            ("failed", "Failed"),
-                            ("escalated", "Escalated"),
+                        ("target_type", models.CharField(max_length=60)),
+                        ("target_id", models.UUIDField()),
+                        ("count", models.PositiveIntegerField(db_default=1, default=1)),
+                        ("in_page", models.BooleanField(db_default=True, default=True)),
+                        ("by_email", models.BooleanField(db_default=False, default=False)),
+                        ("emailed_count", models.PositiveIntegerField(db_default=0, default=0)),
+                        ("due_at", models.DateTimeField(blank=True, null=True)),
+                        (
+                            "changed_at",
+                            models.DateTimeField(
+                                db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now
+                            ),
+                        ),
+                        ("read_at", models.DateTimeField(blank=True, null=True)),
+                        (
+                            "actor",
+                            models.ForeignKey(
+                                blank=True,
+                                null=True,
+                                on_delete=django.db.models.deletion.SET_NULL,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                        (
+                            "reader",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name="notifications",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                    ],
+                    options={
+                        "db_table": "notifications",
+                        "default_permissions": (),
+                        "indexes": [
+                            models.Index(
+                                models.F("reader"),
+                                models.OrderBy(models.F("changed_at"), descending=True),
+                                models.OrderBy(models.F("id"), descending=True),
+                                condition=models.Q(("in_page", True)),
+                                name="notifications_of_reader",
+                            ),
+                            models.Index(
+                                models.F("reader"),
+                                models.OrderBy(models.F("changed_at"), descending=True),
+                                models.OrderBy(models.F("id"), descending=True),
+                                condition=models.Q(("in_page", True), ("read_at__isnull", True)),
+                                include=("kind",),
+                                name="notifications_unread",
+                            ),
+                            models.Index(
+                                models.F("reader"),
+                                models.F("kind"),
+                                models.OrderBy(models.F("changed_at"), descending=True),
+                                models.OrderBy(models.F("id"), descending=True),
+                                condition=models.Q(("in_page", True)),
+                                name="notifications_by_kind",
+                            ),
+                            models.Index(
+                                models.F("reader"),
+                                condition=models.Q(
+                                    ("by_email", True),
+                                    ("emailed_count__lt", models.F("count")),
+                                    ("read_at__isnull", True),
+                                ),
+                                name="notifications_to_email",
+                            ),
+                            models.Index(models.F("changed_at"), name="notifications_by_age"),
+                            models.Index(
+                                models.F("target_id"), models.F("target_type"), name="notifications_of_target"
+                            ),
                         ],
-                        max_length=10,
-                    ),
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("kind__in", ["assigned", "mentioned", "answered", "due", "failed", "escalated"])
+                                ),
+                                name="notifications_kind_valid",
+                                violation_error_message="The kind must be one of: assigned, mentioned, answered, due, failed, escalated.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("count__gte", 1)),
+                                name="notifications_count_positive",
+                                violation_error_message="A notification tells of something that happened at least once.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("kind", "due"), ("due_at__isnull", True), _connector="XOR"),
+                                name="notifications_due_has_time",
+                                violation_error_message="A notification of what is due needs the time, and no other has one.",
+                            ),
+                            models.UniqueConstraint(
+                                models.F("reader"),
+                                models.F("kind"),
+                                models.F("target_type"),
+                                models.F("target_id"),
+                                condition=models.Q(("read_at__isnull", True), ("due_at__isnull", True)),
+                                name="notifications_unread_once",
+                                violation_error_message="There is an unread notification of this already.",
+                            ),
+                            models.UniqueConstraint(
+                                models.F("reader"),
+                                models.F("target_type"),
+                                models.F("target_id"),
+                                models.F("due_at"),
+                                condition=models.Q(("due_at__isnull", False)),
+                                name="notifications_due_once",
+                                violation_error_message="This due time has been told already.",
+                            ),
+                        ],
+                    },
                 ),
-                ("in_page", models.BooleanField()),
-                ("by_email", models.BooleanField()),
-                (
-                    "user",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="notification_settings",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-            ],
-            options={
-                "db_table": "notification_settings",
-                "default_permissions": (),
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("kind__in", ["assigned", "mentioned", "answered", "due", "failed", "escalated"])
+                migrations.CreateModel(
+                    name="NotificationSetting",
+                    fields=[
+                        (
+                            "id",
+                            models.BigAutoField(
+                                auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                            ),
                         ),
-                        name="notification_settings_kind_valid",
-                        violation_error_message="The kind must be one of: assigned, mentioned, answered, due, failed, escalated.",
-                    ),
-                    models.UniqueConstraint(
-                        models.F("user"),
-                        models.F("kind"),
-                        name="notification_settings_once",
-                        violation_error_message="This user has a setting for this kind already.",
-                    ),
-                ],
-            },
+                        (
+                            "kind",
+                            models.CharField(
+                                choices=[
+                                    ("assigned", "Assigned to you"),
+                                    ("mentioned", "Mentioned"),
+                                    ("answered", "New messages"),
+                                    ("due", "Due"),
+                                    ("failed", "Failed"),
+                                    ("escalated", "Escalated"),
+                                ],
+                                max_length=10,
+                            ),
+                        ),
+                        ("in_page", models.BooleanField()),
+                        ("by_email", models.BooleanField()),
+                        (
+                            "user",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name="notification_settings",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                    ],
+                    options={
+                        "db_table": "notification_settings",
+                        "default_permissions": (),
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("kind__in", ["assigned", "mentioned", "answered", "due", "failed", "escalated"])
+                                ),
+                                name="notification_settings_kind_valid",
+                                violation_error_message="The kind must be one of: assigned, mentioned, answered, due, failed, escalated.",
+                            ),
+                            models.UniqueConstraint(
+                                models.F("user"),
+                                models.F("kind"),
+                                name="notification_settings_once",
+                                violation_error_message="This user has a setting for this kind already.",
+                            ),
+                        ],
+                    },
+                ),
+            ]
         ),
     ]

@@ -5,7 +5,7 @@ import django.contrib.postgres.indexes
 from django.contrib.postgres.operations import BtreeGinExtension, RemoveIndexConcurrently
 from django.db import migrations, models
 
-from crm.records.table_creation import AddIndexConcurrently
+from crm.records.migration_operations import AddIndexConcurrently, InOneStep
 
 LOWER_TAGS = models.Func(
     models.F("tags"),
@@ -20,23 +20,27 @@ class Migration(migrations.Migration):
     dependencies = [("crm", "0024_list_columns")]
 
     operations = [
-        BtreeGinExtension(),
-        AddIndexConcurrently(
-            model_name="client",
-            index=django.contrib.postgres.indexes.GinIndex(
-                models.F("assigned_to"),
-                LOWER_TAGS,
-                condition=models.Q(("deleted_at__isnull", True)),
-                name="clients_tags_of_owner",
-            ),
+        InOneStep(
+            [
+                BtreeGinExtension(),
+                AddIndexConcurrently(
+                    model_name="client",
+                    index=django.contrib.postgres.indexes.GinIndex(
+                        models.F("assigned_to"),
+                        LOWER_TAGS,
+                        condition=models.Q(("deleted_at__isnull", True)),
+                        name="clients_tags_of_owner",
+                    ),
+                ),
+                AddIndexConcurrently(
+                    model_name="client",
+                    index=django.contrib.postgres.indexes.GinIndex(
+                        LOWER_TAGS,
+                        condition=models.Q(("deleted_at__isnull", True), ("assigned_to__isnull", True)),
+                        name="clients_tags_unassigned",
+                    ),
+                ),
+                RemoveIndexConcurrently(model_name="client", name="clients_tags"),
+            ]
         ),
-        AddIndexConcurrently(
-            model_name="client",
-            index=django.contrib.postgres.indexes.GinIndex(
-                LOWER_TAGS,
-                condition=models.Q(("deleted_at__isnull", True), ("assigned_to__isnull", True)),
-                name="clients_tags_unassigned",
-            ),
-        ),
-        RemoveIndexConcurrently(model_name="client", name="clients_tags"),
     ]

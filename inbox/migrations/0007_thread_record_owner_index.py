@@ -2,8 +2,8 @@
 
 from django.db import migrations
 
+from crm.records.migration_operations import AddIndexConcurrently
 from crm.records.owners import record_owner_index
-from crm.records.table_creation import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

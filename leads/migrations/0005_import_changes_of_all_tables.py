@@ -4,6 +4,8 @@ import django.db.models.deletion
 import django.db.models.lookups
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -12,11 +14,12 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RemoveConstraint(
+InOneStep([
+migrations.RemoveConstraint(
             model_name="importchange",
             name="import_changes_once_per_lead",
         ),
-        migrations.AddField(
+migrations.AddField(
             model_name="importchange",
             name="client",
             field=models.ForeignKey(
@@ -27,7 +30,7 @@ class Migration(migrations.Migration):
                 to="crm.client",
             ),
         ),
-        migrations.AddField(
+migrations.AddField(
             model_name="importchange",
             name="contact",
             field=models.ForeignKey(
@@ -38,7 +41,7 @@ class Migration(migrations.Migration):
                 to="crm.contact",
             ),
         ),
-        migrations.AddField(
+migrations.AddField(
             model_name="importchange",
             name="policy",
             field=models.ForeignKey(
@@ -49,7 +52,7 @@ class Migration(migrations.Migration):
                 to="leads.policy",
             ),
         ),
-        migrations.AlterField(
+migrations.AlterField(
             model_name="importchange",
             name="lead",
             field=models.ForeignKey(
@@ -60,31 +63,31 @@ class Migration(migrations.Migration):
                 to="leads.lead",
             ),
         ),
-        migrations.AddIndex(
+migrations.AddIndex(
             model_name="importchange",
             index=models.Index(
                 condition=models.Q(("lead__isnull", False)), fields=["lead"], name="import_changes_of_lead"
             ),
         ),
-        migrations.AddIndex(
+migrations.AddIndex(
             model_name="importchange",
             index=models.Index(
                 condition=models.Q(("client__isnull", False)), fields=["client"], name="import_changes_of_client"
             ),
         ),
-        migrations.AddIndex(
+migrations.AddIndex(
             model_name="importchange",
             index=models.Index(
                 condition=models.Q(("contact__isnull", False)), fields=["contact"], name="import_changes_of_contact"
             ),
         ),
-        migrations.AddIndex(
+migrations.AddIndex(
             model_name="importchange",
             index=models.Index(
                 condition=models.Q(("policy__isnull", False)), fields=["policy"], name="import_changes_of_policy"
             ),
         ),
-        migrations.AddConstraint(
+migrations.AddConstraint(
             model_name="importchange",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -104,7 +107,7 @@ class Migration(migrations.Migration):
                 violation_error_message="A change by an import is that of one record.",
             ),
         ),
-        migrations.AddConstraint(
+migrations.AddConstraint(
             model_name="importchange",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("lead__isnull", False)),
@@ -113,7 +116,7 @@ class Migration(migrations.Migration):
                 violation_error_message="An import changes a lead once.",
             ),
         ),
-        migrations.AddConstraint(
+migrations.AddConstraint(
             model_name="importchange",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("client__isnull", False)),
@@ -122,7 +125,7 @@ class Migration(migrations.Migration):
                 violation_error_message="An import changes a client once.",
             ),
         ),
-        migrations.AddConstraint(
+migrations.AddConstraint(
             model_name="importchange",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("contact__isnull", False)),
@@ -131,7 +134,7 @@ class Migration(migrations.Migration):
                 violation_error_message="An import changes a contact once.",
             ),
         ),
-        migrations.AddConstraint(
+migrations.AddConstraint(
             model_name="importchange",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("policy__isnull", False)),
@@ -140,4 +143,5 @@ class Migration(migrations.Migration):
                 violation_error_message="An import changes a policy once.",
             ),
         ),
-    ]
+]),
+]

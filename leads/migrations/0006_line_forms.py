@@ -4,6 +4,8 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations
 
+from crm.records.migration_operations import InOneStep
+
 # The hints are those of `leads/lines/questions.py`.
 FORM_SHAPE = """
 CREATE FUNCTION form_shape(form jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -125,25 +127,29 @@ END $$
 class Migration(migrations.Migration):
     dependencies = [("leads", "0005_import_changes_of_all_tables")]
     operations = [
-        migrations.RunSQL(FORM_SHAPE, "DROP FUNCTION form_shape(jsonb)"),
-        migrations.RunSQL(FIT, FIT_BEFORE),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name="insurancetype",
-            name="next_version",
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="insurancetype",
-            trigger=pgtrigger.compiler.Trigger(
-                name="next_version",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition='WHEN (OLD."form_schema" IS DISTINCT FROM (NEW."form_schema"))',
-                    func="\n                    IF form_shape(NEW.form_schema) IS DISTINCT FROM form_shape(OLD.form_schema) THEN\n                        NEW.schema_version = OLD.schema_version + 1;\n                    END IF;\n                    RETURN NEW;",
-                    hash="2d19200806178cb78d8a1701fd48e813bb4b9044",
-                    operation="UPDATE",
-                    pgid="pgtrigger_next_version_2f468",
-                    table="insurance_types",
-                    when="BEFORE",
+        InOneStep(
+            [
+                migrations.RunSQL(FORM_SHAPE, "DROP FUNCTION form_shape(jsonb)"),
+                migrations.RunSQL(FIT, FIT_BEFORE),
+                pgtrigger.migrations.RemoveTrigger(
+                    model_name="insurancetype",
+                    name="next_version",
                 ),
-            ),
+                pgtrigger.migrations.AddTrigger(
+                    model_name="insurancetype",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="next_version",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition='WHEN (OLD."form_schema" IS DISTINCT FROM (NEW."form_schema"))',
+                            func="\n                    IF form_shape(NEW.form_schema) IS DISTINCT FROM form_shape(OLD.form_schema) THEN\n                        NEW.schema_version = OLD.schema_version + 1;\n                    END IF;\n                    RETURN NEW;",
+                            hash="2d19200806178cb78d8a1701fd48e813bb4b9044",
+                            operation="UPDATE",
+                            pgid="pgtrigger_next_version_2f468",
+                            table="insurance_types",
+                            when="BEFORE",
+                        ),
+                    ),
+                ),
+            ]
         ),
     ]

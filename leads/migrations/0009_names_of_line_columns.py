@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -9,34 +11,38 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
-            model_name="insurancetype",
-            name="is_active",
-            field=models.BooleanField(db_default=True, default=True, verbose_name="active"),
-        ),
-        migrations.AlterField(
-            model_name="insurancetype",
-            name="is_commercial",
-            field=models.BooleanField(db_default=False, default=False, verbose_name="commercial"),
-        ),
-        migrations.AlterField(
-            model_name="insurancetype",
-            name="is_personal",
-            field=models.BooleanField(db_default=False, default=False, verbose_name="personal"),
-        ),
-        migrations.AlterField(
-            model_name="insurancetypeevent",
-            name="is_active",
-            field=models.BooleanField(db_default=True, default=True, verbose_name="active"),
-        ),
-        migrations.AlterField(
-            model_name="insurancetypeevent",
-            name="is_commercial",
-            field=models.BooleanField(db_default=False, default=False, verbose_name="commercial"),
-        ),
-        migrations.AlterField(
-            model_name="insurancetypeevent",
-            name="is_personal",
-            field=models.BooleanField(db_default=False, default=False, verbose_name="personal"),
+        InOneStep(
+            [
+                migrations.AlterField(
+                    model_name="insurancetype",
+                    name="is_active",
+                    field=models.BooleanField(db_default=True, default=True, verbose_name="active"),
+                ),
+                migrations.AlterField(
+                    model_name="insurancetype",
+                    name="is_commercial",
+                    field=models.BooleanField(db_default=False, default=False, verbose_name="commercial"),
+                ),
+                migrations.AlterField(
+                    model_name="insurancetype",
+                    name="is_personal",
+                    field=models.BooleanField(db_default=False, default=False, verbose_name="personal"),
+                ),
+                migrations.AlterField(
+                    model_name="insurancetypeevent",
+                    name="is_active",
+                    field=models.BooleanField(db_default=True, default=True, verbose_name="active"),
+                ),
+                migrations.AlterField(
+                    model_name="insurancetypeevent",
+                    name="is_commercial",
+                    field=models.BooleanField(db_default=False, default=False, verbose_name="commercial"),
+                ),
+                migrations.AlterField(
+                    model_name="insurancetypeevent",
+                    name="is_personal",
+                    field=models.BooleanField(db_default=False, default=False, verbose_name="personal"),
+                ),
+            ]
         ),
     ]

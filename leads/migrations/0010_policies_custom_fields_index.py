@@ -3,7 +3,7 @@
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import migrations, models
 
-from crm.records.table_creation import AddIndexConcurrently
+from crm.records.migration_operations import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -1,4 +1,4 @@
-import crm.records.table_creation
+import crm.records.migration_operations
 import django.contrib.postgres.functions
 import django.db.models.deletion
 import django.db.models.functions.datetime
@@ -29,8 +29,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        crm.records.table_creation.CreateTables(
-            tables=[
+        crm.records.migration_operations.InOneStep(
+            operations=[
                 migrations.CreateModel(
                     name='AutonomySetting',
                     fields=[

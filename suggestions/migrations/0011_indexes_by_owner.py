@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.operations import RemoveIndexConcurrently
 from django.db import migrations, models
 
-from crm.records.table_creation import AddIndexConcurrently
+from crm.records.migration_operations import AddIndexConcurrently, InOneStep
 
 
 class Migration(migrations.Migration):
@@ -21,33 +21,37 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently(
-            model_name="suggestion",
-            index=models.Index(
-                models.F("lead"),
-                models.OrderBy(models.F("created_at"), descending=True),
-                condition=models.Q(("lead__isnull", False)),
-                name="suggestions_by_lead",
-            ),
-        ),
-        RemoveIndexConcurrently(
-            model_name="suggestion",
-            name="suggestions_of_lead",
-        ),
-        AddIndexConcurrently(
-            model_name="suggestion",
-            index=models.Index(
-                models.F("owner"),
-                models.OrderBy(models.F("priority"), descending=True),
-                models.OrderBy(models.F("created_at"), descending=True),
-                models.OrderBy(models.F("id"), descending=True),
-                condition=models.Q(("deleted_at__isnull", True), ("status", "PENDING")),
-                include=("snoozed_until", "expires_at", "restriction"),
-                name="suggestions_pending_of_owner",
-            ),
-        ),
-        RemoveIndexConcurrently(
-            model_name="suggestion",
-            name="suggestions_waiting_for",
+        InOneStep(
+            [
+                AddIndexConcurrently(
+                    model_name="suggestion",
+                    index=models.Index(
+                        models.F("lead"),
+                        models.OrderBy(models.F("created_at"), descending=True),
+                        condition=models.Q(("lead__isnull", False)),
+                        name="suggestions_by_lead",
+                    ),
+                ),
+                RemoveIndexConcurrently(
+                    model_name="suggestion",
+                    name="suggestions_of_lead",
+                ),
+                AddIndexConcurrently(
+                    model_name="suggestion",
+                    index=models.Index(
+                        models.F("owner"),
+                        models.OrderBy(models.F("priority"), descending=True),
+                        models.OrderBy(models.F("created_at"), descending=True),
+                        models.OrderBy(models.F("id"), descending=True),
+                        condition=models.Q(("deleted_at__isnull", True), ("status", "PENDING")),
+                        include=("snoozed_until", "expires_at", "restriction"),
+                        name="suggestions_pending_of_owner",
+                    ),
+                ),
+                RemoveIndexConcurrently(
+                    model_name="suggestion",
+                    name="suggestions_waiting_for",
+                ),
+            ]
         ),
     ]

@@ -1,4 +1,4 @@
-import crm.records.table_creation
+import crm.records.migration_operations
 import datetime
 import django.contrib.postgres.functions
 import django.contrib.postgres.indexes
@@ -29,8 +29,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        crm.records.table_creation.CreateTables(
-            tables=[
+        crm.records.migration_operations.InOneStep(
+            operations=[
                 migrations.CreateModel(
                     name='SupportTicket',
                     fields=[

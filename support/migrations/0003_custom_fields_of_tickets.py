@@ -7,6 +7,8 @@ import pgtrigger.migrations
 from django.conf import settings
 from django.db import migrations, models
 
+from crm.records.migration_operations import InOneStep
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -18,93 +20,97 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        pgtrigger.migrations.RemoveTrigger(
-            model_name="supportticket",
-            name="empty_for_null",
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name="supportticket",
-            name="update_update",
-        ),
-        pgtrigger.migrations.RemoveTrigger(
-            model_name="supportticket",
-            name="delete_delete",
-        ),
-        migrations.AddField(
-            model_name="supportticket",
-            name="custom_fields",
-            field=models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
-        ),
-        migrations.AddField(
-            model_name="supportticketevent",
-            name="custom_fields",
-            field=models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
-        ),
-        migrations.AddIndex(
-            model_name="supportticket",
-            index=django.contrib.postgres.indexes.GinIndex(
-                django.contrib.postgres.indexes.OpClass("custom_fields", name="jsonb_path_ops"),
-                condition=models.Q(("deleted_at__isnull", True)),
-                name="support_tickets_custom_fields",
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="supportticket",
-            trigger=pgtrigger.compiler.Trigger(
-                name="empty_for_null",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition="WHEN (NEW.created_by IS NULL OR NEW.issue_type IS NULL OR NEW.issue_description IS NULL OR NEW.resolution_summary IS NULL OR NEW.notes IS NULL OR NEW.custom_fields IS NULL)",
-                    func="NEW.created_by := coalesce(NEW.created_by, ''); NEW.issue_type := coalesce(NEW.issue_type, ''); NEW.issue_description := coalesce(NEW.issue_description, ''); NEW.resolution_summary := coalesce(NEW.resolution_summary, ''); NEW.notes := coalesce(NEW.notes, '[]'); NEW.custom_fields := coalesce(NEW.custom_fields, '{}'); RETURN NEW;",
-                    hash="19c57ab3b43b3d05d948213b2044480b8416e5e8",
-                    operation="INSERT",
-                    pgid="pgtrigger_empty_for_null_4e427",
-                    table="support_tickets",
-                    when="BEFORE",
+        InOneStep(
+            [
+                pgtrigger.migrations.RemoveTrigger(
+                    model_name="supportticket",
+                    name="empty_for_null",
                 ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="supportticket",
-            trigger=pgtrigger.compiler.Trigger(
-                name="update_update",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition='WHEN (OLD."assigned_to_id" IS DISTINCT FROM (NEW."assigned_to_id") OR OLD."client_id" IS DISTINCT FROM (NEW."client_id") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."created_by" IS DISTINCT FROM (NEW."created_by") OR OLD."custom_fields" IS DISTINCT FROM (NEW."custom_fields") OR OLD."deleted_at" IS DISTINCT FROM (NEW."deleted_at") OR OLD."escalated_at" IS DISTINCT FROM (NEW."escalated_at") OR OLD."first_responded_at" IS DISTINCT FROM (NEW."first_responded_at") OR OLD."first_response_due_at" IS DISTINCT FROM (NEW."first_response_due_at") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."issue_description" IS DISTINCT FROM (NEW."issue_description") OR OLD."issue_type" IS DISTINCT FROM (NEW."issue_type") OR OLD."lead_id" IS DISTINCT FROM (NEW."lead_id") OR OLD."notes" IS DISTINCT FROM (NEW."notes") OR OLD."number" IS DISTINCT FROM (NEW."number") OR OLD."priority" IS DISTINCT FROM (NEW."priority") OR OLD."resolution_summary" IS DISTINCT FROM (NEW."resolution_summary") OR OLD."resolve_due_at" IS DISTINCT FROM (NEW."resolve_due_at") OR OLD."resolved_at" IS DISTINCT FROM (NEW."resolved_at") OR OLD."satisfaction" IS DISTINCT FROM (NEW."satisfaction") OR OLD."status" IS DISTINCT FROM (NEW."status") OR OLD."subject" IS DISTINCT FROM (NEW."subject") OR OLD."thread_id" IS DISTINCT FROM (NEW."thread_id"))',
-                    func='INSERT INTO "support_tickets_history" ("assigned_to_id", "client_id", "created_at", "created_by", "custom_fields", "deleted_at", "escalated_at", "first_responded_at", "first_response_due_at", "id", "issue_description", "issue_type", "lead_id", "notes", "number", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "priority", "resolution_summary", "resolve_due_at", "resolved_at", "satisfaction", "status", "subject", "thread_id", "updated_at") VALUES (OLD."assigned_to_id", OLD."client_id", OLD."created_at", OLD."created_by", OLD."custom_fields", OLD."deleted_at", OLD."escalated_at", OLD."first_responded_at", OLD."first_response_due_at", OLD."id", OLD."issue_description", OLD."issue_type", OLD."lead_id", OLD."notes", OLD."number", _pgh_attach_context(), NOW(), \'update\', OLD."id", OLD."priority", OLD."resolution_summary", OLD."resolve_due_at", OLD."resolved_at", OLD."satisfaction", OLD."status", OLD."subject", OLD."thread_id", OLD."updated_at"); RETURN NULL;',
-                    hash="05c33727259c5b33c23190590fc6570d80e4dea6",
-                    operation="UPDATE",
-                    pgid="pgtrigger_update_update_28833",
-                    table="support_tickets",
-                    when="AFTER",
+                pgtrigger.migrations.RemoveTrigger(
+                    model_name="supportticket",
+                    name="update_update",
                 ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="supportticket",
-            trigger=pgtrigger.compiler.Trigger(
-                name="delete_delete",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func='INSERT INTO "support_tickets_history" ("assigned_to_id", "client_id", "created_at", "created_by", "custom_fields", "deleted_at", "escalated_at", "first_responded_at", "first_response_due_at", "id", "issue_description", "issue_type", "lead_id", "notes", "number", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "priority", "resolution_summary", "resolve_due_at", "resolved_at", "satisfaction", "status", "subject", "thread_id", "updated_at") VALUES (OLD."assigned_to_id", OLD."client_id", OLD."created_at", OLD."created_by", OLD."custom_fields", OLD."deleted_at", OLD."escalated_at", OLD."first_responded_at", OLD."first_response_due_at", OLD."id", OLD."issue_description", OLD."issue_type", OLD."lead_id", OLD."notes", OLD."number", _pgh_attach_context(), NOW(), \'delete\', OLD."id", OLD."priority", OLD."resolution_summary", OLD."resolve_due_at", OLD."resolved_at", OLD."satisfaction", OLD."status", OLD."subject", OLD."thread_id", OLD."updated_at"); RETURN NULL;',
-                    hash="71e735e2743814620cec8018a7da18777c075a01",
-                    operation="DELETE",
-                    pgid="pgtrigger_delete_delete_2632d",
-                    table="support_tickets",
-                    when="AFTER",
+                pgtrigger.migrations.RemoveTrigger(
+                    model_name="supportticket",
+                    name="delete_delete",
                 ),
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="supportticket",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    django.db.models.lookups.Exact(
-                        models.Func(
-                            models.F("custom_fields"), function="jsonb_typeof", output_field=models.TextField()
+                migrations.AddField(
+                    model_name="supportticket",
+                    name="custom_fields",
+                    field=models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
+                ),
+                migrations.AddField(
+                    model_name="supportticketevent",
+                    name="custom_fields",
+                    field=models.JSONField(blank=True, db_default=models.Value({}, models.JSONField()), default=dict),
+                ),
+                migrations.AddIndex(
+                    model_name="supportticket",
+                    index=django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.indexes.OpClass("custom_fields", name="jsonb_path_ops"),
+                        condition=models.Q(("deleted_at__isnull", True)),
+                        name="support_tickets_custom_fields",
+                    ),
+                ),
+                pgtrigger.migrations.AddTrigger(
+                    model_name="supportticket",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="empty_for_null",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition="WHEN (NEW.created_by IS NULL OR NEW.issue_type IS NULL OR NEW.issue_description IS NULL OR NEW.resolution_summary IS NULL OR NEW.notes IS NULL OR NEW.custom_fields IS NULL)",
+                            func="NEW.created_by := coalesce(NEW.created_by, ''); NEW.issue_type := coalesce(NEW.issue_type, ''); NEW.issue_description := coalesce(NEW.issue_description, ''); NEW.resolution_summary := coalesce(NEW.resolution_summary, ''); NEW.notes := coalesce(NEW.notes, '[]'); NEW.custom_fields := coalesce(NEW.custom_fields, '{}'); RETURN NEW;",
+                            hash="19c57ab3b43b3d05d948213b2044480b8416e5e8",
+                            operation="INSERT",
+                            pgid="pgtrigger_empty_for_null_4e427",
+                            table="support_tickets",
+                            when="BEFORE",
                         ),
-                        models.Value("object"),
-                    )
+                    ),
                 ),
-                name="support_tickets_custom_fields_object",
-                violation_error_message="The custom fields must be a JSON object.",
-            ),
+                pgtrigger.migrations.AddTrigger(
+                    model_name="supportticket",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="update_update",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition='WHEN (OLD."assigned_to_id" IS DISTINCT FROM (NEW."assigned_to_id") OR OLD."client_id" IS DISTINCT FROM (NEW."client_id") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."created_by" IS DISTINCT FROM (NEW."created_by") OR OLD."custom_fields" IS DISTINCT FROM (NEW."custom_fields") OR OLD."deleted_at" IS DISTINCT FROM (NEW."deleted_at") OR OLD."escalated_at" IS DISTINCT FROM (NEW."escalated_at") OR OLD."first_responded_at" IS DISTINCT FROM (NEW."first_responded_at") OR OLD."first_response_due_at" IS DISTINCT FROM (NEW."first_response_due_at") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."issue_description" IS DISTINCT FROM (NEW."issue_description") OR OLD."issue_type" IS DISTINCT FROM (NEW."issue_type") OR OLD."lead_id" IS DISTINCT FROM (NEW."lead_id") OR OLD."notes" IS DISTINCT FROM (NEW."notes") OR OLD."number" IS DISTINCT FROM (NEW."number") OR OLD."priority" IS DISTINCT FROM (NEW."priority") OR OLD."resolution_summary" IS DISTINCT FROM (NEW."resolution_summary") OR OLD."resolve_due_at" IS DISTINCT FROM (NEW."resolve_due_at") OR OLD."resolved_at" IS DISTINCT FROM (NEW."resolved_at") OR OLD."satisfaction" IS DISTINCT FROM (NEW."satisfaction") OR OLD."status" IS DISTINCT FROM (NEW."status") OR OLD."subject" IS DISTINCT FROM (NEW."subject") OR OLD."thread_id" IS DISTINCT FROM (NEW."thread_id"))',
+                            func='INSERT INTO "support_tickets_history" ("assigned_to_id", "client_id", "created_at", "created_by", "custom_fields", "deleted_at", "escalated_at", "first_responded_at", "first_response_due_at", "id", "issue_description", "issue_type", "lead_id", "notes", "number", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "priority", "resolution_summary", "resolve_due_at", "resolved_at", "satisfaction", "status", "subject", "thread_id", "updated_at") VALUES (OLD."assigned_to_id", OLD."client_id", OLD."created_at", OLD."created_by", OLD."custom_fields", OLD."deleted_at", OLD."escalated_at", OLD."first_responded_at", OLD."first_response_due_at", OLD."id", OLD."issue_description", OLD."issue_type", OLD."lead_id", OLD."notes", OLD."number", _pgh_attach_context(), NOW(), \'update\', OLD."id", OLD."priority", OLD."resolution_summary", OLD."resolve_due_at", OLD."resolved_at", OLD."satisfaction", OLD."status", OLD."subject", OLD."thread_id", OLD."updated_at"); RETURN NULL;',
+                            hash="05c33727259c5b33c23190590fc6570d80e4dea6",
+                            operation="UPDATE",
+                            pgid="pgtrigger_update_update_28833",
+                            table="support_tickets",
+                            when="AFTER",
+                        ),
+                    ),
+                ),
+                pgtrigger.migrations.AddTrigger(
+                    model_name="supportticket",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="delete_delete",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            func='INSERT INTO "support_tickets_history" ("assigned_to_id", "client_id", "created_at", "created_by", "custom_fields", "deleted_at", "escalated_at", "first_responded_at", "first_response_due_at", "id", "issue_description", "issue_type", "lead_id", "notes", "number", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "priority", "resolution_summary", "resolve_due_at", "resolved_at", "satisfaction", "status", "subject", "thread_id", "updated_at") VALUES (OLD."assigned_to_id", OLD."client_id", OLD."created_at", OLD."created_by", OLD."custom_fields", OLD."deleted_at", OLD."escalated_at", OLD."first_responded_at", OLD."first_response_due_at", OLD."id", OLD."issue_description", OLD."issue_type", OLD."lead_id", OLD."notes", OLD."number", _pgh_attach_context(), NOW(), \'delete\', OLD."id", OLD."priority", OLD."resolution_summary", OLD."resolve_due_at", OLD."resolved_at", OLD."satisfaction", OLD."status", OLD."subject", OLD."thread_id", OLD."updated_at"); RETURN NULL;',
+                            hash="71e735e2743814620cec8018a7da18777c075a01",
+                            operation="DELETE",
+                            pgid="pgtrigger_delete_delete_2632d",
+                            table="support_tickets",
+                            when="AFTER",
+                        ),
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="supportticket",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            django.db.models.lookups.Exact(
+                                models.Func(
+                                    models.F("custom_fields"), function="jsonb_typeof", output_field=models.TextField()
+                                ),
+                                models.Value("object"),
+                            )
+                        ),
+                        name="support_tickets_custom_fields_object",
+                        violation_error_message="The custom fields must be a JSON object.",
+                    ),
+                ),
+            ]
         ),
     ]

@@ -6,7 +6,7 @@ import django.db.models.functions.comparison
 from django.contrib.postgres.operations import RemoveIndexConcurrently
 from django.db import migrations, models
 
-from crm.records.table_creation import AddIndexConcurrently
+from crm.records.migration_operations import AddIndexConcurrently, InOneStep
 
 
 class Migration(migrations.Migration):
@@ -14,93 +14,99 @@ class Migration(migrations.Migration):
 
     dependencies = [("support", "0009_opened_at_required")]
     operations = [
-        RemoveIndexConcurrently(
-            model_name="supportticket",
-            name="support_tickets_due",
-        ),
-        AddIndexConcurrently(
-            model_name="supportticket",
-            index=models.Index(
-                models.Case(
-                    models.When(
-                        then=django.db.models.functions.comparison.Coalesce(
-                            "resolve_due_at",
-                            models.Value(
-                                datetime.datetime(9999, 1, 1, 0, 0, tzinfo=datetime.UTC),
-                                models.DateTimeField(),
+        InOneStep(
+            [
+                RemoveIndexConcurrently(
+                    model_name="supportticket",
+                    name="support_tickets_due",
+                ),
+                AddIndexConcurrently(
+                    model_name="supportticket",
+                    index=models.Index(
+                        models.Case(
+                            models.When(
+                                then=django.db.models.functions.comparison.Coalesce(
+                                    "resolve_due_at",
+                                    models.Value(
+                                        datetime.datetime(9999, 1, 1, 0, 0, tzinfo=datetime.UTC),
+                                        models.DateTimeField(),
+                                    ),
+                                ),
+                                waiting_since__isnull=True,
+                            ),
+                            default=models.Value(
+                                datetime.datetime(9999, 1, 1, 0, 0, tzinfo=datetime.UTC), models.DateTimeField()
+                            ),
+                            output_field=models.DateTimeField(),
+                        ),
+                        models.F("id"),
+                        condition=models.Q(
+                            ("deleted_at__isnull", True), models.Q(("status", "Resolved"), _negated=True)
+                        ),
+                        name="support_tickets_due",
+                    ),
+                ),
+                AddIndexConcurrently(
+                    model_name="supportticket",
+                    index=models.Index(
+                        models.F("resolve_due_at"),
+                        condition=models.Q(
+                            ("deleted_at__isnull", True),
+                            models.Q(("status", "Resolved"), _negated=True),
+                            ("waiting_since__isnull", True),
+                            models.Q(
+                                ("escalated_at__isnull", True),
+                                ("escalated_at__lt", models.F("resolve_due_at")),
+                                _connector="OR",
                             ),
                         ),
-                        waiting_since__isnull=True,
-                    ),
-                    default=models.Value(
-                        datetime.datetime(9999, 1, 1, 0, 0, tzinfo=datetime.UTC), models.DateTimeField()
-                    ),
-                    output_field=models.DateTimeField(),
-                ),
-                models.F("id"),
-                condition=models.Q(("deleted_at__isnull", True), models.Q(("status", "Resolved"), _negated=True)),
-                name="support_tickets_due",
-            ),
-        ),
-        AddIndexConcurrently(
-            model_name="supportticket",
-            index=models.Index(
-                models.F("resolve_due_at"),
-                condition=models.Q(
-                    ("deleted_at__isnull", True),
-                    models.Q(("status", "Resolved"), _negated=True),
-                    ("waiting_since__isnull", True),
-                    models.Q(
-                        ("escalated_at__isnull", True),
-                        ("escalated_at__lt", models.F("resolve_due_at")),
-                        _connector="OR",
+                        name="support_tickets_to_resolve",
                     ),
                 ),
-                name="support_tickets_to_resolve",
-            ),
-        ),
-        AddIndexConcurrently(
-            model_name="supportticket",
-            index=models.Index(
-                models.F("first_response_due_at"),
-                condition=models.Q(
-                    ("deleted_at__isnull", True),
-                    models.Q(("status", "Resolved"), _negated=True),
-                    ("waiting_since__isnull", True),
-                    ("first_responded_at__isnull", True),
-                    models.Q(
-                        ("escalated_at__isnull", True),
-                        ("escalated_at__lt", models.F("first_response_due_at")),
-                        _connector="OR",
+                AddIndexConcurrently(
+                    model_name="supportticket",
+                    index=models.Index(
+                        models.F("first_response_due_at"),
+                        condition=models.Q(
+                            ("deleted_at__isnull", True),
+                            models.Q(("status", "Resolved"), _negated=True),
+                            ("waiting_since__isnull", True),
+                            ("first_responded_at__isnull", True),
+                            models.Q(
+                                ("escalated_at__isnull", True),
+                                ("escalated_at__lt", models.F("first_response_due_at")),
+                                _connector="OR",
+                            ),
+                        ),
+                        name="support_tickets_to_answer",
                     ),
                 ),
-                name="support_tickets_to_answer",
-            ),
-        ),
-        AddIndexConcurrently(
-            model_name="supportticket",
-            index=models.Index(
-                models.F("waiting_since"),
-                condition=models.Q(("waiting_since__isnull", False)),
-                name="support_tickets_waiting",
-            ),
-        ),
-        AddIndexConcurrently(
-            model_name="supportticket",
-            index=models.Index(
-                models.F("thread"),
-                condition=models.Q(
-                    ("deleted_at__isnull", True),
-                    models.Q(("status", "Resolved"), _negated=True),
-                    ("thread__isnull", False),
+                AddIndexConcurrently(
+                    model_name="supportticket",
+                    index=models.Index(
+                        models.F("waiting_since"),
+                        condition=models.Q(("waiting_since__isnull", False)),
+                        name="support_tickets_waiting",
+                    ),
                 ),
-                name="support_tickets_in_threads",
-            ),
-        ),
-        AddIndexConcurrently(
-            model_name="supportticket",
-            index=models.Index(
-                models.F("id"), condition=models.Q(("due_is_stale", True)), name="support_tickets_stale"
-            ),
+                AddIndexConcurrently(
+                    model_name="supportticket",
+                    index=models.Index(
+                        models.F("thread"),
+                        condition=models.Q(
+                            ("deleted_at__isnull", True),
+                            models.Q(("status", "Resolved"), _negated=True),
+                            ("thread__isnull", False),
+                        ),
+                        name="support_tickets_in_threads",
+                    ),
+                ),
+                AddIndexConcurrently(
+                    model_name="supportticket",
+                    index=models.Index(
+                        models.F("id"), condition=models.Q(("due_is_stale", True)), name="support_tickets_stale"
+                    ),
+                ),
+            ]
         ),
     ]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from django.db import migrations, models
 from django.db.models.functions import Coalesce
 
-from crm.records.table_creation import AddIndexConcurrently
+from crm.records.migration_operations import AddIndexConcurrently
 
 LAST = models.Value(datetime(9999, 1, 1, tzinfo=UTC), models.DateTimeField())
 DUE_ORDER = models.Case(

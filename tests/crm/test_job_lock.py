@@ -42,6 +42,16 @@ def test_a_lock_that_was_not_free_is_not_given_back(sessions):
             assert not is_free
 
 
-def test_a_lost_connection_ends_the_block_without_an_error(sessions):
-    with job_lock(sessions[0], "import", "a"):
-        sessions[0].close()
+def test_a_lost_connection_ends_the_block_without_an_error_and_frees_the_lock(sessions):
+    first, second = sessions
+    with job_lock(first, "import", "a") as is_free:
+        with first.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (session,) = cursor.fetchone()
+        with second.cursor() as cursor:
+            # It waits until the session has ended.
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [session])
+            assert cursor.fetchone() == (True,)
+        assert is_free
+    with job_lock(second, "import", "a") as is_free:
+        assert is_free
